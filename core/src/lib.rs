@@ -1,0 +1,16 @@
+//! The pure domain of Semblance: terms, tokens, fingerprints, queries, consents, look-ups and receipts.
+//!
+//! What it must never know: files, networks, threads, the system's clock or random source. Time comes in as a
+//! [`time::Timestamp`], randomness through [`random::RandomSource`]; everything else is values in, values out.
+//!
+//! To add a signed statement: give it a file of its own, a domain tag in [`encode::domain`], a fixed layout written
+//! with [`encode::Writer`], a decoder that refuses anything but the exact bytes, and a test vector.
+
+pub mod encode;
+pub mod id;
+pub mod limits;
+pub mod query;
+pub mod random;
+pub mod term;
+pub mod time;
+pub mod token;

@@ -1,0 +1,46 @@
+//! Every limit on a size or a count, in one place.
+
+/// Fewest observed terms of a case that can be published.
+pub const TERMS_MIN: usize = 3;
+/// Most observed terms in a fingerprint; of more, those of highest information content are kept.
+pub const TERMS_MAX: usize = 32;
+/// From so many terms on a look-up may be wide; with fewer it is *short* and close.
+pub const TERMS_FOR_WIDE: usize = 5;
+/// A fingerprint's length is a multiple of this.
+pub const FINGERPRINT_STEP: usize = 8;
+/// Fewest dummies in a fingerprint.
+pub const DUMMIES_MIN: usize = 2;
+/// Longest fingerprint: 32 terms, two dummies, padded.
+pub const FINGERPRINT_MAX: usize = 40;
+/// Tokens in each group of a wide query.
+pub const GROUP_TOKENS: usize = 8;
+/// Most matches in an answer, and the number of receipt slots in every entry.
+pub const ANSWER_MAX: usize = 10;
+/// Fewest exact tokens a shown case shares with the asker's.
+pub const SHARED_TOKENS_MIN: u32 = 3;
+/// Look-ups of one hospital on one day.
+pub const LOOKUP_SLOTS_A_DAY: u16 = 300;
+/// Look-ups of one clinician on one day.
+pub const CLINICIAN_LOOKUPS_A_DAY: u32 = 20;
+/// Look-ups of one clinician in one week.
+pub const CLINICIAN_LOOKUPS_A_WEEK: u32 = 60;
+/// How far a proposal's time may be from the endorser's clock, in milliseconds.
+pub const PROPOSAL_SKEW_MILLIS: u64 = 5 * 60 * 1000;
+/// Cases in one `publish_cases`.
+pub const PUBLISH_BATCH_MAX: usize = 100;
+/// Look-ups in one `record_lookups`.
+pub const LOOKUP_BATCH_MAX: usize = 50;
+/// Denials in one `record_denials`.
+pub const DENIAL_BATCH_MAX: usize = 100;
+/// Bytes of one ledger proposal, arguments and transient data together.
+pub const PROPOSAL_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one gRPC message.
+pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// Bytes of one event.
+pub const EVENT_BYTES_MAX: usize = 256 << 10;
+/// Rows on one page of a ledger query.
+pub const PAGE_MAX: usize = 500;
+/// Cases another hospital must hold before a token is explained.
+pub const EXPLAIN_CASES_MIN: u32 = 5;
+/// Other hospitals that must hold one of them.
+pub const EXPLAIN_HOSPITALS_MIN: usize = 2;

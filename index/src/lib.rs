@@ -1,0 +1,1 @@
+//! The search index: tantivy's postings under our own exact scoring

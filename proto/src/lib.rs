@@ -1,0 +1,1 @@
+//! Protobuf messages and gRPC services of Semblance; generated code, no logic

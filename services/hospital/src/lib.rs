@@ -1,0 +1,1 @@
+//! A hospital's use cases: import, consent, publish, look up, receipts

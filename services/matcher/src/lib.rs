@@ -1,0 +1,1 @@
+//! The matcher: follows the ledger into the index and answers searches

@@ -1,0 +1,1 @@
+//! The world: whole networks in one process, scenarios, vectors
