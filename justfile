@@ -1,0 +1,43 @@
+# The front door. `just` alone lists the recipes; CI runs the same ones.
+
+default:
+    @just --list --unsorted
+
+# Formatting, lints and documentation, without a warning.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# The fast tests: the README's second command.
+test:
+    cargo test --workspace --locked
+
+# The slow tests: crashes by the dozen, long simulations. Built with optimisation.
+slow:
+    cargo test --workspace --locked --release -- --ignored --test-threads=1
+
+# A benchmark, for example `just bench retrieval --cases cases.jsonl.gz --json`.
+bench *arguments:
+    cargo run --release --locked -p semblance-bench -- {{arguments}}
+
+# Each fuzz target for so many seconds (needs cargo-fuzz: `cargo install cargo-fuzz`).
+fuzz seconds="60":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cd tests/fuzz
+    # The sanitizers are unstable in the compiler we pin; this lets that one compiler use them, for fuzzing alone.
+    export RUSTC_BOOTSTRAP=1
+    for target in $(cargo fuzz list); do
+        cargo fuzz run "$target" -- -max_total_time={{seconds}} -rss_limit_mb=2048
+    done
+
+# Licences, bans and sources of all dependencies; advisories too where their database can be reached
+# (needs cargo-deny: `cargo install cargo-deny`).
+deny:
+    cargo deny --locked check bans licenses sources
+    cargo deny --locked check advisories || cargo deny --locked check advisories 2>&1 | grep -q "failed to fetch advisory database" && echo "SKIPPED advisories: their database cannot be reached from here"
+
+# The book, as HTML in docs/book (needs mdbook: `cargo install mdbook`).
+book:
+    mdbook build docs
