@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `semblance`.
+
+fn main() -> std::process::ExitCode {
+    semblance_node::run(std::env::args_os())
+}
