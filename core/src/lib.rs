@@ -6,9 +6,12 @@
 //! To add a signed statement: give it a file of its own, a domain tag in [`encode::domain`], a fixed layout written
 //! with [`encode::Writer`], a decoder that refuses anything but the exact bytes, and a test vector.
 
+pub mod case;
 pub mod encode;
+pub mod fingerprint;
 pub mod id;
 pub mod limits;
+pub mod policy;
 pub mod query;
 pub mod random;
 pub mod term;
