@@ -2,5 +2,26 @@
 //! Hyperledger Fabric and inside the embedded ledger.
 //!
 //! What it must never know: which ledger runs it, a clock, a random source, a plaintext term.
+//!
+//! To add a transaction: its argument in `wire`, its keys in `key`, its file in `tx`, a line in `dispatch`.
 
+mod dispatch;
+pub mod error;
 pub mod stub;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use dispatch::SemblanceContract;
+pub use error::{Code, ContractError};
+
+use stub::Stub;
+
+/// What a ledger runs. Every peer that endorses a transaction runs it on its own copy of the state and must come to
+/// the same writes and the same response.
+pub trait Contract: Send + Sync {
+    /// Runs one function. Writes made before an error are to be dropped by the ledger.
+    ///
+    /// # Errors
+    /// The contract refuses; nothing of the transaction takes effect.
+    fn invoke(&self, stub: &mut dyn Stub, function: &str, arguments: &[Vec<u8>]) -> Result<Vec<u8>, ContractError>;
+}

@@ -1,0 +1,237 @@
+//! Why the contract refuses: a stable code for programs, a text for people.
+
+use std::fmt;
+
+use semblance_core::encode::DecodeError;
+
+use crate::stub::StubError;
+
+macro_rules! codes {
+    ($($(#[$meta:meta])* $name:ident = $word:literal,)*) => {
+        /// A stable word for each thing a caller could do differently; a word never changes its meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $($(#[$meta])* $name,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The word, as it stands first in every message.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// The code of a word, unless a newer contract made it up.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+codes! {
+    /// No such function.
+    UnknownFunction = "unknown-function",
+    /// The bytes are not the layout the function takes.
+    InvalidArgument = "invalid-argument",
+    /// The layout or a statement in it is of a newer version.
+    UnsupportedVersion = "unsupported-version",
+    /// A list or field exceeds its limit: send less at once.
+    TooLarge = "too-large",
+    /// A statement was signed for another network.
+    WrongNetwork = "wrong-network",
+    /// The bookmark is not one of this query.
+    InvalidBookmark = "invalid-bookmark",
+    /// The ledger could not serve a read or take a write.
+    LedgerState = "ledger-state",
+    /// A stored record is not what the contract wrote.
+    CorruptState = "corrupt-state",
+    /// The network has its genesis already.
+    NetworkExists = "network-exists",
+    /// The network has no genesis yet.
+    NoNetwork = "no-network",
+    /// The caller's organisation is no member.
+    NotMember = "not-member",
+    /// The caller acts in a role that may not do this.
+    WrongRole = "wrong-role",
+    /// Only the other kind of organisation may do this.
+    WrongKind = "wrong-kind",
+    /// The thing belongs to another organisation.
+    NotOwner = "not-owner",
+    /// This organisation's peer must not see the private data: name other endorsers.
+    WrongEndorser = "wrong-endorser",
+    /// An organisation of this name is a member already.
+    MemberExists = "member-exists",
+    /// No organisation of this name is a member.
+    UnknownMember = "unknown-member",
+    /// Fewer than more than half of the members approved the new one.
+    ApprovalsMissing = "approvals-missing",
+    /// The signing key belongs to a member already.
+    KeyReused = "key-reused",
+    /// A sequence number is not the next one.
+    WrongSequence = "wrong-sequence",
+    /// A signature does not verify under the key that had to sign.
+    BadSignature = "bad-signature",
+    /// The epoch's number is not the next one.
+    WrongEpochNumber = "wrong-epoch-number",
+    /// Two epochs are open already: close the older one.
+    EpochOverlap = "epoch-overlap",
+    /// No such epoch.
+    UnknownEpoch = "unknown-epoch",
+    /// The epoch is closed.
+    EpochClosed = "epoch-closed",
+    /// The sealed epoch keys are not exactly one for each hospital, under its current sealing key.
+    EpochKeysIncomplete = "epoch-keys-incomplete",
+    /// The patient's key is registered already.
+    PatientKeyExists = "patient-key-exists",
+    /// The patient's key is not registered with this hospital.
+    UnknownPatientKey = "unknown-patient-key",
+    /// Another key has taken the patient's key's place.
+    PatientKeyReplaced = "patient-key-replaced",
+    /// The consent id was used before; once withdrawn it is dead for ever.
+    ConsentExists = "consent-exists",
+    /// No such consent.
+    UnknownConsent = "unknown-consent",
+    /// The consent was withdrawn.
+    ConsentWithdrawn = "consent-withdrawn",
+    /// The consent has expired.
+    ConsentExpired = "consent-expired",
+    /// The consent does not hold yet.
+    ConsentNotYetValid = "consent-not-yet-valid",
+    /// The consent does not allow this.
+    ConsentScope = "consent-scope",
+    /// The key's earlier consent still holds: withdraw it first.
+    EarlierConsentLive = "earlier-consent-live",
+    /// No such case.
+    UnknownCase = "unknown-case",
+    /// The handle was used before.
+    HandleUsed = "handle-used",
+    /// The case has a live handle in this epoch: name it in `replaces`.
+    AlreadyPublished = "already-published",
+    /// `replaces` does not name the live handle of this consent and epoch.
+    ReplacesMismatch = "replaces-mismatch",
+    /// The consent was published as often as an epoch allows.
+    PublicationsExhausted = "publications-exhausted",
+    /// The transient data do not hold one fingerprint for each item.
+    FingerprintMissing = "fingerprint-missing",
+    /// A fingerprint is not in its form: size, count or order of tokens.
+    FingerprintInvalid = "fingerprint-invalid",
+    /// A fingerprint has another hash than its item says.
+    FingerprintHash = "fingerprint-hash",
+    /// The case is neither withdrawn, expired nor replaced.
+    CaseLive = "case-live",
+    /// The consent has not expired yet.
+    NotExpired = "not-expired",
+    /// The request names another matcher.
+    WrongMatcher = "wrong-matcher",
+    /// The request has expired.
+    RequestExpired = "request-expired",
+    /// The request id was used before: the stored entry is the answer's.
+    RequestUsed = "request-used",
+    /// The day's slot is taken: take another number.
+    SlotUsed = "slot-used",
+    /// The slot is not one of the proposal's day.
+    SlotDay = "slot-day",
+    /// The request is not made from an own case that is published with live consent in its epoch.
+    CaseNotPublished = "case-not-published",
+    /// The request and the entry do not agree.
+    EntryMismatch = "entry-mismatch",
+    /// The denial is recorded already.
+    DenialExists = "denial-exists",
+    /// Another item of the same batch wants the same thing.
+    DuplicateInBatch = "duplicate-in-batch",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// A refusal. Displayed as `code: message`, which is how it travels through Fabric.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct ContractError {
+    code: Code,
+    message: String,
+}
+
+impl ContractError {
+    /// Refuses with a code and what, where and what to do.
+    #[must_use]
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The text for people, without the code.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Whether the whole transaction must end, and not one item of a batch alone.
+    #[must_use]
+    pub const fn is_fatal(&self) -> bool {
+        matches!(self.code, Code::LedgerState | Code::CorruptState)
+    }
+
+    /// A stored record that does not read back.
+    #[must_use]
+    pub fn corrupt(key: &str, error: &DecodeError) -> Self {
+        Self::new(Code::CorruptState, format!("record {key}: {error}"))
+    }
+}
+
+impl From<StubError> for ContractError {
+    fn from(error: StubError) -> Self {
+        Self::new(Code::LedgerState, error.0)
+    }
+}
+
+impl From<DecodeError> for ContractError {
+    fn from(error: DecodeError) -> Self {
+        let code = match error {
+            DecodeError::TooLong { .. } => Code::TooLarge,
+            DecodeError::Version { .. } => Code::UnsupportedVersion,
+            DecodeError::Network => Code::WrongNetwork,
+            DecodeError::Truncated { .. }
+            | DecodeError::Domain { .. }
+            | DecodeError::Invalid { .. }
+            | DecodeError::Trailing { .. } => Code::InvalidArgument,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_kebab_unique_and_read_back() {
+        let mut seen = std::collections::BTreeSet::new();
+        for code in Code::ALL {
+            let word = code.as_str();
+            assert!(word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{word}");
+            assert!(seen.insert(word), "{word} stands twice");
+            assert_eq!(Code::from_word(word), Some(*code));
+        }
+        assert_eq!(Code::from_word("no-such-word"), None);
+    }
+
+    #[test]
+    fn the_code_stands_first_in_the_message() {
+        let error = ContractError::new(Code::SlotUsed, "slot 3 of day 9 is taken");
+        assert_eq!(error.to_string(), "slot-used: slot 3 of day 9 is taken");
+    }
+}
