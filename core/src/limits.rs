@@ -44,3 +44,5 @@ pub const PAGE_MAX: usize = 500;
 pub const EXPLAIN_CASES_MIN: u32 = 5;
 /// Other hospitals that must hold one of them.
 pub const EXPLAIN_HOSPITALS_MIN: usize = 2;
+/// Bytes of one signed statement, other than a ledger proposal.
+pub const STATEMENT_BYTES_MAX: usize = 8 << 10;

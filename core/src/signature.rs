@@ -1,0 +1,413 @@
+//! Signatures: Ed25519, verified strictly, over exact bytes that are kept.
+//!
+//! What arrives is [`SignedBytes`]: bytes and a signature that nobody has looked at. Decoding gives an [`Unverified`]
+//! statement, which can be asked what it claims, so that the right key can be found; only verification gives a
+//! [`Signed`] one. The exact bytes stay with it and are what a ledger stores, so that anyone can verify them again.
+
+use std::fmt;
+
+use ed25519_dalek::Signer;
+use zeroize::Zeroizing;
+
+use crate::encode::{DecodeError, Reader, Writer};
+use crate::id::{Digest, NetworkId};
+use crate::limits::STATEMENT_BYTES_MAX;
+use crate::random::RandomSource;
+
+/// Why a key or a signature is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// The bytes are no usable public key.
+    #[error("verifying key is no canonical point of the curve, or of small order")]
+    Key,
+    /// The signature is not by this key over these bytes.
+    #[error("signature does not verify with this key")]
+    Signature,
+}
+
+/// A secret key that signs. Wipes itself; debug output shows nothing.
+#[derive(Clone)]
+pub struct SigningKey(ed25519_dalek::SigningKey);
+
+impl SigningKey {
+    /// Derives the key of a 32-byte seed (RFC 8032 section 5.1.5).
+    #[must_use]
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(ed25519_dalek::SigningKey::from_bytes(seed))
+    }
+
+    /// Draws a new one.
+    #[must_use]
+    pub fn random(source: &dyn RandomSource) -> Self {
+        Self::from_seed(&Zeroizing::new(source.array()))
+    }
+
+    /// The seed, for a key file.
+    #[must_use]
+    pub fn expose_seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
+    /// The public half.
+    #[must_use]
+    pub fn verifying_key(&self) -> VerifyingKey {
+        VerifyingKey(self.0.verifying_key())
+    }
+
+    /// Signs bytes. They must open with a domain tag, as those of every [`Statement`] do.
+    #[must_use]
+    pub fn sign(&self, bytes: &[u8]) -> Signature {
+        Signature(self.0.sign(bytes).to_bytes())
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SigningKey(..)")
+    }
+}
+
+/// A public key that verifies: a canonical point that is not of small order.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct VerifyingKey(ed25519_dalek::VerifyingKey);
+
+impl VerifyingKey {
+    /// Checks 32 bytes.
+    ///
+    /// # Errors
+    /// No canonical point of the curve, or one of small order.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, SignatureError> {
+        let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| SignatureError::Key)?;
+        if key.is_weak() || key.to_edwards().compress().as_bytes() != bytes {
+            return Err(SignatureError::Key);
+        }
+        Ok(Self(key))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
+    /// Verifies a signature over exact bytes, strictly: no small-order points, no malleable forms.
+    ///
+    /// # Errors
+    /// It is not by this key over these bytes.
+    pub fn verify(&self, bytes: &[u8], signature: &Signature) -> Result<(), SignatureError> {
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        self.0.verify_strict(bytes, &signature).map_err(|_| SignatureError::Signature)
+    }
+
+    /// Reads it from a layout.
+    ///
+    /// # Errors
+    /// Too few bytes left, or no usable key.
+    pub fn read(reader: &mut Reader<'_>, what: &'static str) -> Result<Self, DecodeError> {
+        Self::from_bytes(&reader.array(what)?)
+            .map_err(|_| DecodeError::Invalid { what, why: "not a canonical point, or of small order" })
+    }
+
+    /// Writes it to a layout.
+    pub fn write(&self, writer: &mut Writer) {
+        writer.raw(self.as_bytes());
+    }
+}
+
+impl PartialOrd for VerifyingKey {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for VerifyingKey {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl fmt::Display for VerifyingKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&hex::encode(self.as_bytes()))
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "VerifyingKey({self})")
+    }
+}
+
+/// Sixty-four bytes that may be a signature.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signature([u8; 64]);
+
+impl Signature {
+    /// Takes the bytes as they are.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 64]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 64] {
+        &self.0
+    }
+
+    /// Reads it from a layout.
+    ///
+    /// # Errors
+    /// Too few bytes left.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.array("signature").map(Self)
+    }
+
+    /// Writes it to a layout.
+    pub fn write(&self, writer: &mut Writer) {
+        writer.raw(&self.0);
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Signature({})", hex::encode(self.0))
+    }
+}
+
+/// A type with one strict layout that opens with a domain tag, a version and the network: something that can be signed.
+pub trait Statement: Sized {
+    /// Its tag, from [`crate::encode::domain`].
+    const DOMAIN: &'static str;
+    /// The version written, and the newest that is read.
+    const VERSION: u8 = 1;
+
+    /// The network it speaks about.
+    fn network(&self) -> NetworkId;
+
+    /// Writes the fields after the network.
+    fn write(&self, writer: &mut Writer);
+
+    /// Reads the fields after the network.
+    ///
+    /// # Errors
+    /// The bytes are not exactly what [`Statement::write`] writes of a valid value.
+    fn read(network: NetworkId, reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
+
+    /// The bytes that are signed or committed to.
+    #[must_use]
+    fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::statement(Self::DOMAIN, Self::VERSION, self.network());
+        self.write(&mut writer);
+        writer.finish()
+    }
+
+    /// Reads a whole statement of this network.
+    ///
+    /// # Errors
+    /// Not the exact bytes of a valid statement of this network.
+    fn decode(bytes: &[u8], network: NetworkId) -> Result<Self, DecodeError> {
+        let (_, mut reader) = Reader::statement(bytes, Self::DOMAIN, Self::VERSION, network)?;
+        let statement = Self::read(network, &mut reader)?;
+        reader.finish()?;
+        Ok(statement)
+    }
+
+    /// The BLAKE3 hash of the signed bytes.
+    #[must_use]
+    fn digest(&self) -> Digest {
+        Digest::of(&self.encode())
+    }
+
+    /// Signs it.
+    #[must_use]
+    fn sign(self, key: &SigningKey) -> Signed<Self> {
+        let bytes = self.encode();
+        let signature = key.sign(&bytes);
+        Signed { statement: self, source: SignedBytes { bytes, signature } }
+    }
+}
+
+/// Bytes and a signature as they arrived: nothing is known about them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SignedBytes {
+    bytes: Vec<u8>,
+    signature: Signature,
+}
+
+impl SignedBytes {
+    /// Takes both as they are.
+    #[must_use]
+    pub const fn new(bytes: Vec<u8>, signature: Signature) -> Self {
+        Self { bytes, signature }
+    }
+
+    /// The exact bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The signature.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// The BLAKE3 hash of the bytes, without the signature.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.bytes)
+    }
+
+    /// Decodes the statement, not looking at the signature yet.
+    ///
+    /// # Errors
+    /// Not the exact bytes of a valid statement of this network.
+    pub fn claim<T: Statement>(self, network: NetworkId) -> Result<Unverified<T>, DecodeError> {
+        Ok(Unverified { statement: T::decode(&self.bytes, network)?, source: self })
+    }
+
+    /// Reads it from a layout.
+    ///
+    /// # Errors
+    /// Too few bytes left, or more than any statement has.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let bytes = reader.bytes("signed statement", STATEMENT_BYTES_MAX)?.to_vec();
+        Ok(Self { bytes, signature: Signature::read(reader)? })
+    }
+
+    /// Writes it to a layout.
+    pub fn write(&self, writer: &mut Writer) {
+        writer.bytes(&self.bytes);
+        self.signature.write(writer);
+    }
+}
+
+/// A well-formed statement whose signature has not been verified. What it says is a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unverified<T> {
+    statement: T,
+    source: SignedBytes,
+}
+
+impl<T> Unverified<T> {
+    /// What it claims, to find out whose key to verify it with.
+    #[must_use]
+    pub const fn claims(&self) -> &T {
+        &self.statement
+    }
+
+    /// Verifies the signature. The caller makes sure that the key belongs to whom the statement names.
+    ///
+    /// # Errors
+    /// The signature is not by this key over these bytes.
+    pub fn verify(self, key: &VerifyingKey) -> Result<Signed<T>, SignatureError> {
+        key.verify(&self.source.bytes, &self.source.signature)?;
+        Ok(Signed { statement: self.statement, source: self.source })
+    }
+}
+
+/// A statement whose signature has been verified, with the exact bytes that were signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed<T> {
+    statement: T,
+    source: SignedBytes,
+}
+
+impl<T> Signed<T> {
+    /// What was said.
+    #[must_use]
+    pub const fn statement(&self) -> &T {
+        &self.statement
+    }
+
+    /// The exact bytes and the signature, to store.
+    #[must_use]
+    pub const fn source(&self) -> &SignedBytes {
+        &self.source
+    }
+
+    /// The BLAKE3 hash of the signed bytes.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.source.digest()
+    }
+
+    /// Both, apart.
+    #[must_use]
+    pub fn into_parts(self) -> (T, SignedBytes) {
+        (self.statement, self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::assert_strict;
+
+    fn key(byte: u8) -> SigningKey {
+        SigningKey::from_seed(&[byte; 32])
+    }
+
+    #[test]
+    fn a_signature_is_by_one_key_over_exact_bytes() {
+        let signature = key(1).sign(b"bytes");
+        key(1).verifying_key().verify(b"bytes", &signature).unwrap();
+        assert_eq!(key(2).verifying_key().verify(b"bytes", &signature), Err(SignatureError::Signature));
+        assert_eq!(key(1).verifying_key().verify(b"other", &signature), Err(SignatureError::Signature));
+        for byte in 0..64 {
+            let mut changed = *signature.as_bytes();
+            changed[byte] ^= 1;
+            assert!(key(1).verifying_key().verify(b"bytes", &Signature::from_bytes(changed)).is_err(), "byte {byte}");
+        }
+    }
+
+    /// RFC 8032 section 7.1, test 1.
+    #[test]
+    fn the_standard_vector_holds() {
+        let mut seed = [0; 32];
+        hex::decode_to_slice("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", &mut seed).unwrap();
+        let key = SigningKey::from_seed(&seed);
+        assert_eq!(key.verifying_key().to_string(), "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+        assert!(hex::encode(key.sign(b"").as_bytes()).starts_with("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974"));
+    }
+
+    #[test]
+    fn keys_of_small_order_or_not_canonical_are_refused() {
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        // y = p + 1, a second way to write the identity; y = 0 has order 4; y = 2 is on no point.
+        let mut not_canonical = [0xff; 32];
+        (not_canonical[0], not_canonical[31]) = (0xee, 0x7f);
+        // y = p + 3 is y = 3, a point of large order written in a second way.
+        let mut second_form = not_canonical;
+        second_form[0] = 0xf0;
+        let mut nowhere = [0; 32];
+        nowhere[0] = 2;
+        for bytes in [identity, [0; 32], not_canonical, second_form, nowhere] {
+            assert_eq!(VerifyingKey::from_bytes(&bytes), Err(SignatureError::Key));
+        }
+    }
+
+    #[test]
+    fn signed_bytes_have_one_encoding() {
+        let signed = SignedBytes::new(b"statement".to_vec(), key(1).sign(b"statement"));
+        let encode = |signed: &SignedBytes| {
+            let mut writer = Writer::default();
+            signed.write(&mut writer);
+            writer.finish()
+        };
+        let decode = |bytes: &[u8]| {
+            let mut reader = Reader::new(bytes);
+            let signed = SignedBytes::read(&mut reader)?;
+            reader.finish().map(|()| signed)
+        };
+        assert_strict(&encode(&signed), decode, encode);
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        assert_eq!(format!("{:?}", key(9)), "SigningKey(..)");
+    }
+}
