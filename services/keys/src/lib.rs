@@ -2,10 +2,18 @@
 //!
 //! Today a hospital computes them itself with HMAC-SHA256 under an epoch key that the epoch's opener sealed to it on
 //! the ledger. A threshold OPRF among the hospitals takes its place later, behind the same trait.
+//!
+//! What it must never know: cases, patients, the ledger. It sees terms one list at a time and never logs them.
+
+mod epoch_key;
+mod local;
 
 use async_trait::async_trait;
 use semblance_core::term::TermId;
 use semblance_core::token::{EpochNumber, Seed};
+
+pub use epoch_key::{EpochKey, EpochKeyError, Recipient, open_epoch_key, seal_epoch_key};
+pub use local::EpochKeySeeds;
 
 /// Why there are no seeds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
