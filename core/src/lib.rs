@@ -15,6 +15,7 @@ pub mod policy;
 pub mod query;
 pub mod random;
 pub mod record;
+pub mod score;
 pub mod sealing;
 pub mod signature;
 pub mod term;
