@@ -7,6 +7,7 @@
 //! in [`command::Command`] and one in its `run`.
 
 pub mod command;
+pub mod config;
 mod failure;
 mod logging;
 mod output;

@@ -1,0 +1,159 @@
+//! A node's configuration: one TOML file, one file here for each of its sections.
+//!
+//! Unknown keys are refused, so that a misspelt one never passes for a default. Secrets stand inline or in a file,
+//! never both. Paths are taken from the folder of the configuration file.
+//!
+//! To add a key: a field in its section with a doc comment, a value in `deploy/examples`, a row in
+//! `docs/src/configuration.md`; tests fail until all three agree.
+
+mod keys;
+mod ledger;
+mod listen;
+mod matcher;
+mod node;
+mod roles;
+mod secret;
+mod tls;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use keys::{KeysSection, OrganisationKeys};
+pub use ledger::LedgerSection;
+pub use listen::ListenSection;
+pub use matcher::MatcherAddress;
+pub use node::NodeSection;
+pub use roles::RolesSection;
+pub use secret::{Secret, SecretText};
+pub use tls::{TlsFiles, TlsSection};
+
+use crate::failure::Failure;
+
+/// The file as it stands.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// Who this is and where it keeps its files.
+    pub node: NodeSection,
+    /// What it does.
+    pub roles: RolesSection,
+    /// Where it listens.
+    pub listen: ListenSection,
+    /// Its certificate, shown to every other party.
+    pub tls: TlsSection,
+    /// The certificate with which commands on this machine speak to the node.
+    pub admin: Option<TlsSection>,
+    /// The organisation's signing and sealing keys.
+    pub keys: KeysSection,
+    /// Which ledger it uses.
+    pub ledger: LedgerSection,
+    /// The matchers a hospital asks, in order of preference.
+    #[serde(default)]
+    pub matchers: Vec<MatcherAddress>,
+}
+
+/// A configuration that was read and checked.
+#[derive(Debug)]
+pub struct Config {
+    file: PathBuf,
+    folder: PathBuf,
+    content: ConfigFile,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a key is wrong: the text names file, line and key.
+    pub fn read(file: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Failure::usage(format!("the configuration {} cannot be read: {error}", file.display()))
+                .hint("make one with `semblance init`, or copy one from deploy/examples")
+        })?;
+        Self::parse(file, &text)
+    }
+
+    /// Checks the text of a file.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(file: &Path, text: &str) -> anyhow::Result<Self> {
+        let content: ConfigFile = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            Failure::usage(format!("{}:{line}: {}", file.display(), error.message().replace('\n', "; ")))
+                .hint("docs/src/configuration.md lists every key")
+        })?;
+        content.check().map_err(|(key, why)| {
+            let line = line_of_key(text, key);
+            Failure::usage(format!("{}:{line}: {key}: {why}", file.display()))
+                .hint("docs/src/configuration.md lists every key")
+        })?;
+        let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
+        Ok(Self { file: file.to_path_buf(), folder, content })
+    }
+
+    /// The file it came from.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Its sections.
+    #[must_use]
+    pub fn content(&self) -> &ConfigFile {
+        &self.content
+    }
+
+    /// A path of the file, taken from the file's folder.
+    #[must_use]
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// The folder of the node's own data.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.path(&self.content.node.data)
+    }
+}
+
+impl ConfigFile {
+    /// What one section cannot see by itself.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        self.tls.check().map_err(|why| ("tls", why))?;
+        if let Some(admin) = &self.admin {
+            admin.check().map_err(|why| ("admin", why))?;
+        }
+        self.keys.check().map_err(|why| ("keys", why))?;
+        self.ledger.check().map_err(|why| ("ledger", why))?;
+        let roles = &self.roles;
+        if !roles.hospital && !roles.matcher && !self.ledger.embedded {
+            return Err(("roles", "the node has nothing to do: set hospital, matcher or ledger.embedded".to_owned()));
+        }
+        if roles.hospital && self.matchers.is_empty() && !roles.matcher {
+            return Err(("roles", "a hospital needs a matcher to ask: add a [[matchers]] section".to_owned()));
+        }
+        for matcher in &self.matchers {
+            ledger::check_address(&matcher.address).map_err(|why| ("matchers", why))?;
+        }
+        Ok(())
+    }
+}
+
+/// The line, from 1, of a byte offset.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// The line, from 1, of a section's header; 1 when it has none.
+fn line_of_key(text: &str, section: &str) -> usize {
+    let headers = [format!("[{section}]"), format!("[[{section}]]")];
+    text.lines()
+        .position(|line| headers.iter().any(|header| line.trim_start().starts_with(header)))
+        .map_or(1, |index| index + 1)
+}
+
+#[cfg(test)]
+mod tests;
