@@ -7,11 +7,15 @@
 //! with [`encode::Writer`], a decoder that refuses anything but the exact bytes, and a test vector.
 
 pub mod case;
+pub mod consent;
 pub mod encode;
 pub mod fingerprint;
 pub mod id;
 pub mod limits;
+pub mod organisation;
+pub mod patient_key;
 pub mod policy;
+pub mod proposal;
 pub mod query;
 pub mod random;
 pub mod record;

@@ -46,3 +46,19 @@ pub const EXPLAIN_CASES_MIN: u32 = 5;
 pub const EXPLAIN_HOSPITALS_MIN: usize = 2;
 /// Bytes of one signed statement, other than a ledger proposal.
 pub const STATEMENT_BYTES_MAX: usize = 8 << 10;
+/// Bytes of an organisation's root certificate (DER).
+pub const TLS_ROOT_BYTES_MAX: usize = 4 << 10;
+/// Bytes of a network's name.
+pub const NETWORK_NAME_MAX: usize = 80;
+/// Member organisations of a network.
+pub const ORGANISATIONS_MAX: usize = 256;
+/// Characters of a contract function's name.
+pub const FUNCTION_NAME_MAX: usize = 64;
+/// Arguments of one proposal.
+pub const ARGUMENTS_MAX: usize = 128;
+/// Private values of one proposal.
+pub const TRANSIENTS_MAX: usize = 16;
+/// Bytes of a private value's name.
+pub const TRANSIENT_NAME_MAX: usize = 64;
+/// How long a consent holds at most, in milliseconds: five years, one or two of them leap years.
+pub const CONSENT_MILLIS_MAX: u64 = (5 * 365 + 2) * 86_400_000;
