@@ -6,14 +6,7 @@
 use semblance_core::id::{OrganisationId, TransactionId};
 use semblance_core::time::Timestamp;
 
-/// Who acts for an organisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// The organisation's node, in daily work.
-    Node,
-    /// Its administrator: genesis, members, keys.
-    Admin,
-}
+pub use semblance_core::organisation::Role;
 
 /// Who submitted the transaction, the same on every ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
