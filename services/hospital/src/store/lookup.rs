@@ -1,0 +1,238 @@
+//! Look-ups that this hospital asked, with the answers they got.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+use semblance_core::id::{OrganisationId, RequestId};
+use semblance_core::limits::LOOKUP_SLOTS_A_DAY;
+use semblance_core::time::{Day, Timestamp};
+use semblance_core::token::EpochNumber;
+
+use super::case::LocalCaseId;
+use super::{StoreError, blob, millis, moment, parsed, words};
+
+words! {
+    /// How far a look-up got.
+    LookupState {
+        /// It is signed and stored; the matcher's answer is not here yet.
+        Asked = "asked",
+        /// The matcher answered; the entry on the own ledger is not checked yet.
+        Answered = "answered",
+        /// It was checked; the report says what passed.
+        Shown = "shown",
+        /// The matcher or the ledger refused it; there is no entry.
+        Refused = "refused",
+        /// The answer did not pass the checks.
+        Failed = "failed",
+    }
+}
+
+/// One look-up.
+#[derive(Clone)]
+pub struct StoredLookup {
+    /// Its random name; a retry keeps it.
+    pub request: RequestId,
+    /// The own case it is made from.
+    pub local_id: LocalCaseId,
+    /// The clinician, as this hospital knows them.
+    pub clinician: String,
+    /// The purpose's code.
+    pub purpose: u8,
+    /// 0 for close, 1 for wide.
+    pub breadth: u8,
+    /// The epoch of its tokens.
+    pub epoch: EpochNumber,
+    /// The matcher asked.
+    pub matcher: OrganisationId,
+    /// The day of its slot.
+    pub day: Day,
+    /// The slot's number on that day.
+    pub slot: u16,
+    /// The signed request, exactly as it goes to the matcher.
+    pub signed: Vec<u8>,
+    /// The query's opening, until the answer is here.
+    pub opening: Option<Vec<u8>>,
+    /// The case's terms in the order of the query's groups, four bytes each.
+    pub groups: Vec<u8>,
+    /// The matcher's answer as it came.
+    pub answer: Option<Vec<u8>>,
+    /// How far it got.
+    pub state: LookupState,
+    /// Why it was refused or failed.
+    pub code: Option<String>,
+    /// What was shown, as JSON.
+    pub report: Option<String>,
+    /// When it was asked.
+    pub at: Timestamp,
+}
+
+const COLUMNS: &str = "request, local_id, clinician, purpose, breadth, epoch, matcher, day, slot, signed, opening, \
+                       groups, answer, state, code, report, at";
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLookup> {
+    Ok(StoredLookup {
+        request: RequestId::from_bytes(blob(row, 0)?),
+        local_id: parsed(row, 1)?,
+        clinician: row.get(2)?,
+        purpose: row.get(3)?,
+        breadth: row.get(4)?,
+        epoch: EpochNumber(row.get(5)?),
+        matcher: parsed(row, 6)?,
+        day: Day::from_number(row.get(7)?),
+        slot: row.get(8)?,
+        signed: row.get(9)?,
+        opening: row.get(10)?,
+        groups: row.get(11)?,
+        answer: row.get(12)?,
+        state: parsed(row, 13)?,
+        code: row.get(14)?,
+        report: row.get(15)?,
+        at: moment(row, 16)?,
+    })
+}
+
+/// Stores a look-up before it is asked.
+///
+/// # Errors
+/// Failing storage, or its slot is taken.
+pub fn insert(tx: &Transaction<'_>, lookup: &StoredLookup) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "INSERT INTO lookups (request, local_id, clinician, purpose, breadth, epoch, matcher, day, slot, signed,
+                              opening, groups, state, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?
+    .execute(params![
+        lookup.request.as_bytes(),
+        lookup.local_id.as_str(),
+        lookup.clinician,
+        lookup.purpose,
+        lookup.breadth,
+        lookup.epoch.0,
+        lookup.matcher.as_str(),
+        lookup.day.number(),
+        lookup.slot,
+        lookup.signed,
+        lookup.opening,
+        lookup.groups,
+        lookup.state.as_str(),
+        millis(lookup.at),
+    ])?;
+    Ok(())
+}
+
+/// Reads a look-up.
+///
+/// # Errors
+/// Failing storage.
+pub fn get(tx: &Transaction<'_>, request: RequestId) -> Result<Option<StoredLookup>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM lookups WHERE request = ?1");
+    Ok(tx.prepare_cached(&sql)?.query_row([request.as_bytes()], read).optional()?)
+}
+
+/// Reads look-ups, newest first, skipping `skip`, at most `limit`.
+///
+/// # Errors
+/// Failing storage.
+pub fn page(tx: &Transaction<'_>, skip: usize, limit: usize) -> Result<Vec<StoredLookup>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM lookups ORDER BY at DESC, request LIMIT ?1 OFFSET ?2");
+    let mut select = tx.prepare_cached(&sql)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let skip = i64::try_from(skip).unwrap_or(i64::MAX);
+    let rows = select.query_map(params![limit, skip], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The first slot of a day that no look-up of this store has taken and that is not below `from`.
+///
+/// # Errors
+/// Failing storage.
+pub fn free_slot(tx: &Transaction<'_>, day: Day, from: u16) -> Result<Option<u16>, StoreError> {
+    let mut select = tx.prepare_cached("SELECT slot FROM lookups WHERE day = ?1 ORDER BY slot")?;
+    let mut free = from;
+    for slot in select.query_map([day.number()], |row| row.get::<_, u16>(0))? {
+        let slot = slot?;
+        if slot > free {
+            break;
+        }
+        if slot == free {
+            free = free.saturating_add(1);
+        }
+    }
+    Ok((free < LOOKUP_SLOTS_A_DAY).then_some(free))
+}
+
+/// Keeps the matcher's answer and lets the query's opening go.
+///
+/// # Errors
+/// Failing storage.
+pub fn set_answer(tx: &Transaction<'_>, request: RequestId, answer: &[u8]) -> Result<(), StoreError> {
+    tx.prepare_cached("UPDATE lookups SET answer = ?2, opening = NULL, state = 'answered' WHERE request = ?1")?
+        .execute(params![request.as_bytes(), answer])?;
+    Ok(())
+}
+
+/// Records how a look-up ended; its opening goes.
+///
+/// # Errors
+/// Failing storage.
+pub fn finish(
+    tx: &Transaction<'_>,
+    request: RequestId,
+    state: LookupState,
+    code: Option<&str>,
+    report: Option<&str>,
+) -> Result<(), StoreError> {
+    tx.prepare_cached("UPDATE lookups SET state = ?2, code = ?3, report = ?4, opening = NULL WHERE request = ?1")?
+        .execute(params![request.as_bytes(), state.as_str(), code, report])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, case};
+
+    #[test]
+    fn slots_are_taken_once_a_day_and_run_out() {
+        let store = Store::in_memory().unwrap();
+        let day = Day::from_number(20_000);
+        let random = semblance_core::random::SeededSource::new([3; 32]);
+        let lookup = |slot: u16| StoredLookup {
+            request: RequestId::random(&random),
+            local_id: "a".parse().unwrap(),
+            clinician: String::new(),
+            purpose: 1,
+            breadth: 0,
+            epoch: EpochNumber(1),
+            matcher: OrganisationId::new("m").unwrap(),
+            day,
+            slot,
+            signed: vec![],
+            opening: None,
+            groups: vec![],
+            answer: None,
+            state: LookupState::Asked,
+            code: None,
+            report: None,
+            at: Timestamp::default(),
+        };
+        store
+            .step(|tx| -> Result<(), StoreError> {
+                let content =
+                    case::CaseContent { local_id: "a".parse().unwrap(), subject: None, label: None, terms: vec![] };
+                case::put(tx, &content, semblance_core::id::Digest::of(b""), Timestamp::default(), &random)?;
+                for slot in [0, 1, 3] {
+                    insert(tx, &lookup(slot))?;
+                }
+                assert_eq!(free_slot(tx, day, 0)?, Some(2));
+                assert_eq!(free_slot(tx, day, 3)?, Some(4));
+                assert!(insert(tx, &lookup(3)).is_err());
+                insert(tx, &lookup(2))?;
+                for slot in 4..LOOKUP_SLOTS_A_DAY {
+                    insert(tx, &lookup(slot))?;
+                }
+                assert_eq!(free_slot(tx, day, 0)?, None);
+                assert_eq!(free_slot(tx, Day::from_number(20_001), 0)?, Some(0));
+                Ok(())
+            })
+            .unwrap();
+    }
+}

@@ -1,0 +1,95 @@
+//! Who found this hospital's cases: the receipts on the ledger that its keys opened.
+
+use rusqlite::{Transaction, params};
+use semblance_core::id::{CaseHandle, OrganisationId, RequestId};
+use semblance_core::time::Timestamp;
+
+use super::case::LocalCaseId;
+use super::{StoreError, blob, millis, moment, parsed, signed, unsigned};
+
+/// One opened receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The look-up.
+    pub request: RequestId,
+    /// The slot of the entry that held it, 0 to 9.
+    pub slot: u8,
+    /// Our case that was found.
+    pub handle: CaseHandle,
+    /// Its local id; absent when this store does not know the handle.
+    pub local_id: Option<LocalCaseId>,
+    /// Who asked.
+    pub asker: OrganisationId,
+    /// Why, as the code of the purpose.
+    pub purpose: u8,
+    /// 0 for close, 1 for wide.
+    pub breadth: u8,
+    /// The place among the matches, from 1.
+    pub rank: u8,
+    /// The ledger height of the index that answered.
+    pub height: u64,
+    /// The block of the entry.
+    pub block: u64,
+    /// The block's time.
+    pub at: Timestamp,
+}
+
+/// Stores a receipt; one that is there already is left as it is.
+///
+/// # Errors
+/// Failing storage.
+pub fn add(tx: &Transaction<'_>, receipt: &Receipt) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "INSERT INTO receipts (request, slot, handle, local_id, asker, purpose, breadth, rank, height, block, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (request, slot) DO NOTHING",
+    )?
+    .execute(params![
+        receipt.request.as_bytes(),
+        receipt.slot,
+        receipt.handle.as_bytes(),
+        receipt.local_id.as_ref().map(LocalCaseId::as_str),
+        receipt.asker.as_str(),
+        receipt.purpose,
+        receipt.breadth,
+        receipt.rank,
+        signed(receipt.height),
+        signed(receipt.block),
+        millis(receipt.at),
+    ])?;
+    Ok(())
+}
+
+/// Reads receipts, newest block first, skipping `skip`, at most `limit`; of one case, or of all.
+///
+/// # Errors
+/// Failing storage.
+pub fn page(
+    tx: &Transaction<'_>,
+    case: Option<&LocalCaseId>,
+    skip: usize,
+    limit: usize,
+) -> Result<Vec<Receipt>, StoreError> {
+    let mut select = tx.prepare_cached(
+        "SELECT request, slot, handle, local_id, asker, purpose, breadth, rank, height, block, at FROM receipts
+         WHERE ?1 IS NULL OR local_id = ?1 ORDER BY block DESC, request, slot LIMIT ?2 OFFSET ?3",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let skip = i64::try_from(skip).unwrap_or(i64::MAX);
+    let rows = select.query_map(params![case.map(LocalCaseId::as_str), limit, skip], |row| {
+        let known = row.get_ref(3)? != rusqlite::types::ValueRef::Null;
+        Ok(Receipt {
+            request: RequestId::from_bytes(blob(row, 0)?),
+            slot: row.get(1)?,
+            handle: CaseHandle::from_bytes(blob(row, 2)?),
+            local_id: if known { Some(parsed(row, 3)?) } else { None },
+            asker: parsed(row, 4)?,
+            purpose: row.get(5)?,
+            breadth: row.get(6)?,
+            rank: row.get(7)?,
+            height: unsigned(row, 8)?,
+            block: unsigned(row, 9)?,
+            at: moment(row, 10)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
