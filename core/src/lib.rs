@@ -25,3 +25,4 @@ pub mod signature;
 pub mod term;
 pub mod time;
 pub mod token;
+pub mod vocabulary;
