@@ -1,7 +1,11 @@
 //! A hospital's case, as far as others may know of it.
 
-use crate::encode::{Writer, domain};
-use crate::id::{Digest, NetworkId, OrganisationId};
+use crate::encode::{DecodeError, Reader, Writer, domain};
+use crate::id::{CaseHandle, ConsentId, Digest, NetworkId, OrganisationId};
+use crate::limits::LOCAL_CASE_ID_MAX;
+use crate::record::Record;
+use crate::time::Timestamp;
+use crate::token::EpochNumber;
 
 /// The salted commitment to a local case: BLAKE3 keyed with the salt over the statement `semblance/case-commitment`
 /// version 1 (network), hospital, local case id.
@@ -16,9 +20,164 @@ pub fn case_commitment(salt: &[u8; 32], network: NetworkId, hospital: &Organisat
     Digest::from_bytes(*blake3::keyed_hash(salt, &writer.finish()).as_bytes())
 }
 
+/// A hospital's own name of a case, which never leaves it; debug output does not show it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LocalCaseId(String);
+
+/// The text is no local case id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a local case id has 1 to {LOCAL_CASE_ID_MAX} bytes without control characters")]
+pub struct LocalCaseIdError;
+
+impl LocalCaseId {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// Empty, too long, or with control characters.
+    pub fn new(text: &str) -> Result<Self, LocalCaseIdError> {
+        if text.is_empty() || text.len() > LOCAL_CASE_ID_MAX || text.chars().any(char::is_control) {
+            return Err(LocalCaseIdError);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for LocalCaseId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("LocalCaseId(..)")
+    }
+}
+
+/// Whether a published case can be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CaseStatus {
+    /// It can.
+    Live,
+    /// Its consent was withdrawn.
+    Withdrawn,
+    /// Its consent has expired.
+    Expired,
+    /// It was corrected: another handle has taken its place.
+    Replaced {
+        /// That handle.
+        by: CaseHandle,
+    },
+}
+
+/// The public record of a published case, as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PublishedCase {
+    /// Its public name.
+    pub handle: CaseHandle,
+    /// The hospital that published it.
+    pub owner: OrganisationId,
+    /// The consent it was published under.
+    pub consent: ConsentId,
+    /// The epoch of its tokens.
+    pub epoch: EpochNumber,
+    /// SHA-256 of the private value, as Fabric hashes private data.
+    pub private_hash: [u8; 32],
+    /// [`case_commitment`] of the case.
+    pub commitment: Digest,
+    /// When it was published.
+    pub published: Timestamp,
+    /// When its consent expires.
+    pub expires: Timestamp,
+    /// Whether it can be found.
+    pub status: CaseStatus,
+}
+
+impl PublishedCase {
+    /// Whether it can be found at this moment: live, and its consent not expired.
+    #[must_use]
+    pub fn is_live_at(&self, moment: Timestamp) -> bool {
+        self.status == CaseStatus::Live && moment < self.expires
+    }
+}
+
+impl Record for PublishedCase {
+    const NAME: &'static str = "published case";
+
+    fn write(&self, writer: &mut Writer) {
+        self.handle.write(writer);
+        self.owner.write(writer);
+        self.consent.write(writer);
+        writer.u32(self.epoch.0).raw(&self.private_hash);
+        self.commitment.write(writer);
+        self.published.write(writer);
+        self.expires.write(writer);
+        match self.status {
+            CaseStatus::Live => writer.u8(1),
+            CaseStatus::Withdrawn => writer.u8(2),
+            CaseStatus::Expired => writer.u8(3),
+            CaseStatus::Replaced { by } => writer.u8(4).raw(by.as_bytes()),
+        };
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            handle: CaseHandle::read(reader)?,
+            owner: OrganisationId::read(reader)?,
+            consent: ConsentId::read(reader)?,
+            epoch: EpochNumber(reader.u32("epoch")?),
+            private_hash: reader.array("private hash")?,
+            commitment: Digest::read(reader)?,
+            published: Timestamp::read(reader, "published")?,
+            expires: Timestamp::read(reader, "expires")?,
+            status: match reader.u8("status")? {
+                1 => CaseStatus::Live,
+                2 => CaseStatus::Withdrawn,
+                3 => CaseStatus::Expired,
+                4 => CaseStatus::Replaced { by: CaseHandle::read(reader)? },
+                _ => return Err(DecodeError::Invalid { what: "status", why: "unknown code" }),
+            },
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::assert_strict;
+
+    fn published(status: CaseStatus) -> PublishedCase {
+        PublishedCase {
+            handle: CaseHandle::from_bytes([1; 16]),
+            owner: OrganisationId::new("north").unwrap(),
+            consent: ConsentId::from_bytes([2; 16]),
+            epoch: EpochNumber(1),
+            private_hash: [3; 32],
+            commitment: Digest::from_bytes([4; 32]),
+            published: Timestamp::from_millis(10),
+            expires: Timestamp::from_millis(20),
+            status,
+        }
+    }
+
+    #[test]
+    fn only_live_cases_can_be_found() {
+        let replaced = CaseStatus::Replaced { by: CaseHandle::from_bytes([9; 16]) };
+        for status in [CaseStatus::Live, CaseStatus::Withdrawn, CaseStatus::Expired, replaced] {
+            let case = published(status);
+            assert_eq!(case.is_live_at(Timestamp::from_millis(19)), status == CaseStatus::Live);
+            assert!(!case.is_live_at(Timestamp::from_millis(20)));
+            assert_strict(&case.encode(), PublishedCase::decode, Record::encode);
+        }
+    }
+
+    #[test]
+    fn local_ids_are_bounded_and_not_shown() {
+        for bad in ["", "a\nb", &"a".repeat(LOCAL_CASE_ID_MAX + 1)] {
+            assert!(LocalCaseId::new(bad).is_err());
+        }
+        assert_eq!(format!("{:?}", LocalCaseId::new("4711").unwrap()), "LocalCaseId(..)");
+    }
 
     #[test]
     fn every_part_counts() {

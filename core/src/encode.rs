@@ -31,6 +31,8 @@ pub mod domain {
     pub const KEY_ROTATION: &str = "semblance/key-rotation";
     /// A ledger proposal, signed by the submitting organisation's node.
     pub const PROPOSAL: &str = "semblance/proposal";
+    /// The input of a clinician's weekly pseudonym.
+    pub const CLINICIAN_PSEUDONYM: &str = "semblance/clinician-pseudonym";
     /// The signed head of an audit log.
     pub const AUDIT_HEAD: &str = "semblance/audit-head";
 }

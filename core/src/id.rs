@@ -90,6 +90,14 @@ random_id! {
     TransactionId, 32
 }
 random_id! {
+    /// The random name of a denial.
+    DenialId, 16
+}
+random_id! {
+    /// What stands for a clinician for a week; only the hospital knows whom it means.
+    ClinicianPseudonym, 32
+}
+random_id! {
     /// A BLAKE3 hash or commitment.
     Digest, 32
 }

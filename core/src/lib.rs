@@ -6,18 +6,25 @@
 //! To add a signed statement: give it a file of its own, a domain tag in [`encode::domain`], a fixed layout written
 //! with [`encode::Writer`], a decoder that refuses anything but the exact bytes, and a test vector.
 
+pub mod answer;
+pub mod audit;
 pub mod case;
 pub mod consent;
+pub mod denial;
 pub mod encode;
+pub mod epoch;
 pub mod fingerprint;
 pub mod id;
 pub mod limits;
+pub mod lookup;
 pub mod organisation;
 pub mod patient_key;
 pub mod policy;
 pub mod proposal;
+pub mod pseudonym;
 pub mod query;
 pub mod random;
+pub mod receipt;
 pub mod record;
 pub mod score;
 pub mod sealing;

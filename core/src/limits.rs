@@ -62,3 +62,7 @@ pub const TRANSIENTS_MAX: usize = 16;
 pub const TRANSIENT_NAME_MAX: usize = 64;
 /// How long a consent holds at most, in milliseconds: five years, one or two of them leap years.
 pub const CONSENT_MILLIS_MAX: u64 = (5 * 365 + 2) * 86_400_000;
+/// Bytes of a hospital's own name of a case.
+pub const LOCAL_CASE_ID_MAX: usize = 128;
+/// Characters of a vocabulary release's name.
+pub const VOCABULARY_RELEASE_MAX: usize = 32;
