@@ -10,8 +10,12 @@ pub mod command;
 pub mod config;
 mod failure;
 mod logging;
+pub mod network;
 mod output;
+#[expect(dead_code, reason = "the first server command uses it")]
+mod stop;
 pub mod system;
+pub mod tls;
 
 pub use failure::{Failure, Kind};
 pub use output::Output;

@@ -1,24 +1,33 @@
 //! The subcommands, one file each: `Arguments` for clap, `run` for the work.
 
+pub mod init;
+
 use clap::Subcommand;
 
 use crate::output::Output;
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+#[expect(missing_docs, reason = "each command's Arguments carry its text, which is its help")]
+pub enum Command {
+    Init(init::Arguments),
+}
 
 impl Command {
     /// The level of logging without `--log`: a server tells what it does, a command only what is wrong.
     pub(crate) fn log_by_default(&self) -> &'static str {
-        "warn"
+        match self {
+            Self::Init(_) => "warn",
+        }
     }
 
     /// Does it.
     ///
     /// # Errors
     /// What failed; a [`crate::Failure`] inside says which kind of failure it is.
-    pub(crate) fn run(self, _output: &Output) -> anyhow::Result<()> {
-        match self {}
+    pub(crate) fn run(self, output: &Output) -> anyhow::Result<()> {
+        match self {
+            Self::Init(arguments) => init::run(arguments, output),
+        }
     }
 }

@@ -1,0 +1,214 @@
+//! A network's files: one folder an organisation, the authorities' keys apart, the genesis for all.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use semblance_core::organisation::{Genesis, OrganisationKind};
+use semblance_core::record::Record;
+
+use super::{NewNetwork, NewParty};
+use crate::failure::Failure;
+
+/// The genesis' name in a network's folder.
+pub const GENESIS_FILE: &str = "network.genesis";
+/// The configuration's name in an organisation's folder.
+pub const NODE_FILE: &str = "node.toml";
+/// The folder of the authorities' keys, which no node needs.
+const AUTHORITIES: &str = "authorities";
+/// The folder of an organisation's secrets.
+const SECRET: &str = "secret";
+
+/// What was written where.
+#[derive(Debug)]
+pub struct Written {
+    /// The genesis file.
+    pub genesis: PathBuf,
+    /// Each organisation's configuration, matchers first.
+    pub configurations: Vec<PathBuf>,
+    /// The folder of the authorities' keys.
+    pub authorities: PathBuf,
+}
+
+impl NewNetwork {
+    /// Writes everything below a folder that is empty or not there yet.
+    ///
+    /// # Errors
+    /// The folder holds something, or cannot be written.
+    pub fn write(&self, folder: &Path) -> anyhow::Result<Written> {
+        refuse_content(folder)?;
+        let authorities = folder.join(AUTHORITIES);
+        make_folder(&authorities)?;
+        let mut configurations = Vec::new();
+        for party in &self.parties {
+            let own = folder.join(party.id.as_str());
+            make_folder(&own.join(SECRET))?;
+            write_public(&own.join("authority.pem"), party.authority_pem.as_bytes())?;
+            write_public(&own.join("node.pem"), party.node.certificate.as_bytes())?;
+            write_public(&own.join("admin.pem"), party.admin.certificate.as_bytes())?;
+            write_secret(&own.join(SECRET).join("node.key"), &party.node.key)?;
+            write_secret(&own.join(SECRET).join("admin.key"), &party.admin.key)?;
+            write_secret(&own.join(SECRET).join("signing.key"), &hex_line(&*party.signing.expose_seed()))?;
+            write_secret(&own.join(SECRET).join("sealing.key"), &hex_line(&*party.sealing.expose()))?;
+            write_secret(&authorities.join(format!("{}.key", party.id)), &party.authority_key)?;
+            let configuration = own.join(NODE_FILE);
+            write_public(&configuration, self.configuration(party).as_bytes())?;
+            write_public(&own.join(GENESIS_FILE), &self.genesis.encode())?;
+            configurations.push(configuration);
+        }
+        let genesis = folder.join(GENESIS_FILE);
+        write_public(&genesis, &self.genesis.encode())?;
+        Ok(Written { genesis, configurations, authorities })
+    }
+
+    fn configuration(&self, party: &NewParty) -> String {
+        let plan = &self.plan;
+        let hospital = party.kind == OrganisationKind::Hospital;
+        let holder = plan.matchers().first();
+        let mut text = String::new();
+        let mut line = |content: &str| {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{content}");
+        };
+        line("# Every key: docs/src/configuration.md. Paths are taken from this file's folder.");
+        line(&format!("[node]\norganisation = \"{}\"\ndata = \"data\"\ngenesis = \"{GENESIS_FILE}\"\n", party.id));
+        line(&format!("[roles]\nhospital = {hospital}\nmatcher = {}\n", !hospital));
+        line(&format!("[listen]\naddress = \"127.0.0.1:{}\"\n", plan.port_of(&party.id)));
+        line(&format!("[tls]\ncertificate_file = \"node.pem\"\nkey_file = \"{SECRET}/node.key\"\n"));
+        line(&format!("[admin]\ncertificate_file = \"admin.pem\"\nkey_file = \"{SECRET}/admin.key\"\n"));
+        line(&format!("[keys]\nsigning_file = \"{SECRET}/signing.key\"\nsealing_file = \"{SECRET}/sealing.key\"\n"));
+        let elsewhere = |id| format!("organisation = \"{id}\"\naddress = \"https://localhost:{}\"\n", plan.port_of(id));
+        match holder.filter(|holder| **holder != party.id) {
+            None => line("[ledger]\nembedded = true\n"),
+            Some(holder) => line(&format!("[ledger]\n{}", elsewhere(holder))),
+        }
+        if hospital {
+            for matcher in plan.matchers() {
+                line(&format!("[[matchers]]\n{}", elsewhere(matcher)));
+            }
+        }
+        text
+    }
+}
+
+/// Reads a genesis file.
+///
+/// # Errors
+/// It cannot be read or holds no genesis.
+pub fn read_genesis(path: &Path) -> anyhow::Result<Genesis> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        Failure::usage(format!("the genesis file {} cannot be read: {error}", path.display()))
+            .hint("copy network.genesis from whoever ran `semblance init`, and set node.genesis to it")
+    })?;
+    Genesis::decode(&bytes).with_context(|| format!("{} is no genesis of a network", path.display()))
+}
+
+fn hex_line(bytes: &[u8; 32]) -> zeroize::Zeroizing<String> {
+    zeroize::Zeroizing::new(hex::encode(bytes) + "\n")
+}
+
+fn refuse_content(folder: &Path) -> anyhow::Result<()> {
+    let mut entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("cannot look into {}", folder.display())),
+    };
+    if entries.next().is_some() {
+        let failure = Failure::usage(format!("{} is not empty: keys are never overwritten", folder.display()));
+        return Err(failure.hint("name a new folder with --out").into());
+    }
+    Ok(())
+}
+
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(path).with_context(|| format!("cannot make the folder {}", path.display()))
+}
+
+fn write_public(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    write_new(path, content, 0o644)
+}
+
+fn write_secret(path: &Path, content: &str) -> anyhow::Result<()> {
+    write_new(path, content.as_bytes(), 0o600)
+}
+
+fn write_new(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(mode);
+    }
+    #[cfg(not(unix))]
+    let _ = mode;
+    let mut file = options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(content).and_then(|()| file.sync_all()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use semblance_core::id::OrganisationId;
+    use semblance_core::random::SeededSource;
+    use semblance_core::time::{ManualClock, Timestamp};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::network::NetworkPlan;
+
+    fn network() -> NewNetwork {
+        let id = |name: &str| OrganisationId::new(name).unwrap();
+        let hospitals = vec![id("north"), id("south")];
+        let plan = NetworkPlan::new("test", hospitals, vec![id("matcher")], false, &["example.org".into()], 7000);
+        let clock = ManualClock::at(Timestamp::from_millis(1_790_000_000_000));
+        NewNetwork::draw(plan.unwrap(), &clock, &SeededSource::new([1; 32])).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let network = network();
+        let written = network.write(&folder.path().join("net")).unwrap();
+        assert_eq!(read_genesis(&written.genesis).unwrap(), *network.genesis());
+        assert_eq!(written.configurations.len(), 3);
+        for (path, party) in written.configurations.iter().zip(&network.parties) {
+            let config = Config::read(path).unwrap();
+            let own = path.parent().unwrap();
+            let keys = config.content().keys.read(own).unwrap();
+            assert_eq!(*keys.signing, *party.signing.expose_seed());
+            assert_eq!(*keys.sealing, *party.sealing.expose());
+            assert_eq!(config.content().tls.read(own).unwrap().certificate, party.node.certificate);
+            assert_eq!(config.content().ledger.embedded, party.id.as_str() == "matcher");
+            assert_eq!(read_genesis(&config.path(&config.content().node.genesis)).unwrap(), *network.genesis());
+        }
+    }
+
+    #[test]
+    fn nothing_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("diary.txt"), "mine").unwrap();
+        let error = network().write(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("is not empty"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn secrets_are_their_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        network().write(folder.path()).unwrap();
+        let secrets = ["node.key", "admin.key", "signing.key", "sealing.key"];
+        let paths = secrets.map(|name| folder.path().join("north/secret").join(name));
+        for path in paths.iter().chain([&folder.path().join("authorities/north.key")]) {
+            assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+        }
+    }
+}
