@@ -206,10 +206,9 @@ pub fn seal_receipts(
         return Err(ReceiptError::TooMany { count: found.len() });
     }
     let nobody = *SealingSecret::random(source)?.public();
-    let mut places = shuffled_places(source).into_iter();
     let mut found = found.iter();
     let (mut slots, mut keys) = ([[0; SLOT_BYTES]; ANSWER_MAX], Vec::new());
-    while let Some(slot) = places.next() {
+    for slot in shuffled_places(source) {
         let key = SlotKey { slot, seed: SlotSeed(source.array()) };
         let next = found.next();
         let sealed = match next {

@@ -261,6 +261,20 @@ mod tests {
         }
     }
 
+    /// RFC 9180 appendix A.2.1, sequence number 0.
+    #[test]
+    fn the_standard_vector_opens() {
+        let bytes = |text| hex::decode(text).unwrap();
+        let secret = bytes("8057991eef8f1f1af18f4a9491d16a1ce333f695d4db8e38da75975c4478e0fb");
+        let sealed = bytes(concat!(
+            "1afa08d3dec047a643885163f1180476fa7ddb54c6a8029ea33f95796bf2ac4a",
+            "1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db21993c62ce81883d2dd1b51a28"
+        ));
+        let secret = SealingSecret::from_bytes(secret.try_into().unwrap()).unwrap();
+        let opened = secret.open(b"Ode on a Grecian Urn", b"Count-0", &sealed).unwrap();
+        assert_eq!(*opened, b"Beauty is truth, truth beauty");
+    }
+
     #[test]
     fn any_flipped_bit_is_noticed() {
         let sealed = secret(1).public().seal(b"info", b"", b"message", &[7; 32]).unwrap();
