@@ -3,7 +3,7 @@
 //! Each file in `vectors/` holds inputs in plain JSON, bytes in hexadecimal. The tests build the same values and compare,
 //! then read the stored bytes back. After a deliberate change of a layout, which needs a new version number, write the
 //! files again with `SEMBLANCE_WRITE_VECTORS=1 cargo test -p semblance-core --test vectors`.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test: a missing or malformed vector must fail it")]
+#![expect(clippy::unwrap_used, reason = "a test: a missing or malformed vector must fail it")]
 
 use std::path::Path;
 
