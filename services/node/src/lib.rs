@@ -8,10 +8,17 @@
 
 pub mod command;
 pub mod config;
+#[expect(dead_code, reason = "the demo's parts come one by one")]
+mod demo;
 mod failure;
+mod known;
 mod logging;
 pub mod network;
 mod output;
+#[expect(dead_code, reason = "first used by the demo")]
+mod progress;
+#[expect(dead_code, reason = "first used by the server command")]
+mod server;
 #[expect(dead_code, reason = "the first server command uses it")]
 mod stop;
 pub mod system;
@@ -34,7 +41,7 @@ pub struct Program {
     json: bool,
     /// How much to log to standard error: error, warn, info, debug, trace, or a filter such as
     /// `info,semblance_matcher=debug`.
-    #[arg(long, global = true, env = "SEMBLANCE_LOG", value_name = "FILTER")]
+    #[arg(long, global = true, env = "SEMBLANCE_LOG", hide_env_values = true, value_name = "FILTER")]
     log: Option<String>,
     /// Log one JSON object a line.
     #[arg(long, global = true)]
