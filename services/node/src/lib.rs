@@ -19,6 +19,8 @@ mod output;
 mod progress;
 #[expect(dead_code, reason = "first used by the server command")]
 mod server;
+#[expect(dead_code, reason = "first used by the commands of a hospital")]
+mod show;
 #[expect(dead_code, reason = "the first server command uses it")]
 mod stop;
 pub mod system;
