@@ -39,7 +39,10 @@ pub trait Record: Sized {
 }
 
 /// Reads a value that may be absent: a flag, then the value.
-pub(crate) fn read_option<T>(
+///
+/// # Errors
+/// No flag, or no value where the flag promises one.
+pub fn read_option<T>(
     reader: &mut Reader<'_>,
     what: &'static str,
     read: impl FnOnce(&mut Reader<'_>) -> Result<T, DecodeError>,
@@ -48,7 +51,7 @@ pub(crate) fn read_option<T>(
 }
 
 /// Writes a value that may be absent: a flag, then the value.
-pub(crate) fn write_option<T>(writer: &mut Writer, value: Option<&T>, write: impl FnOnce(&T, &mut Writer)) {
+pub fn write_option<T>(writer: &mut Writer, value: Option<&T>, write: impl FnOnce(&T, &mut Writer)) {
     writer.bool(value.is_some());
     if let Some(value) = value {
         write(value, writer);
