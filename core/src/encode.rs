@@ -29,6 +29,8 @@ pub mod domain {
     pub const EPOCH_KEY: &str = "semblance/epoch-key";
     /// The rotation of an organisation's key, signed by the key it replaces.
     pub const KEY_ROTATION: &str = "semblance/key-rotation";
+    /// That an organisation shall be a member, signed by it and by members who approve.
+    pub const MEMBERSHIP: &str = "semblance/membership";
     /// A ledger proposal, signed by the submitting organisation's node.
     pub const PROPOSAL: &str = "semblance/proposal";
     /// The input of a clinician's weekly pseudonym.

@@ -58,13 +58,18 @@ impl VocabularyRelease {
         self.digest
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    /// Reads it from a layout.
+    ///
+    /// # Errors
+    /// Not a release's name, or too few bytes left.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let name = reader.text("vocabulary release", VOCABULARY_RELEASE_MAX)?;
         Self::new(name, Digest::read(reader)?)
             .map_err(|_| DecodeError::Invalid { what: "vocabulary release", why: "no release's name" })
     }
 
-    fn write(&self, writer: &mut Writer) {
+    /// Writes it to a layout.
+    pub fn write(&self, writer: &mut Writer) {
         writer.text(&self.name);
         self.digest.write(writer);
     }

@@ -59,12 +59,17 @@ impl LookupSlot {
         self.number
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    /// Reads it from a layout.
+    ///
+    /// # Errors
+    /// No slot of a day, or too few bytes left.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Self::new(Day::from_number(reader.u32("slot day")?), reader.u16("slot number")?)
             .map_err(|_| DecodeError::Invalid { what: "slot number", why: "no slot of a day" })
     }
 
-    fn write(self, writer: &mut Writer) {
+    /// Writes it to a layout.
+    pub fn write(self, writer: &mut Writer) {
         writer.u32(self.day.number()).u16(self.number);
     }
 }

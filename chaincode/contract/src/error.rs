@@ -106,6 +106,8 @@ codes! {
     ConsentScope = "consent-scope",
     /// The key's earlier consent still holds: withdraw it first.
     EarlierConsentLive = "earlier-consent-live",
+    /// The key does not speak for this case.
+    CaseMismatch = "case-mismatch",
     /// No such case.
     UnknownCase = "unknown-case",
     /// The handle was used before.
@@ -140,7 +142,9 @@ codes! {
     CaseNotPublished = "case-not-published",
     /// The request and the entry do not agree.
     EntryMismatch = "entry-mismatch",
-    /// The denial is recorded already.
+    /// The denial says it is of a time still to come.
+    DenialTime = "denial-time",
+    /// Another denial has this id.
     DenialExists = "denial-exists",
     /// Another item of the same batch wants the same thing.
     DuplicateInBatch = "duplicate-in-batch",

@@ -3,15 +3,25 @@
 //!
 //! What it must never know: which ledger runs it, a clock, a random source, a plaintext term.
 //!
-//! To add a transaction: its argument in `wire`, its keys in `key`, its file in `tx`, a line in `dispatch`.
+//! To add a transaction: its argument in [`wire`], its keys in [`key`], its file in `tx`, a line in `dispatch.rs`.
 
+mod access;
+mod call;
+mod check;
 mod dispatch;
 pub mod error;
+pub mod event;
+pub mod key;
+mod query;
+pub mod state;
 pub mod stub;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod tx;
+pub mod wire;
 
-pub use dispatch::SemblanceContract;
+pub use access::Access;
+pub use dispatch::{FUNCTIONS, SemblanceContract};
 pub use error::{Code, ContractError};
 
 use stub::Stub;

@@ -1,0 +1,74 @@
+//! `open_epoch`: a new key period, by a hospital's administrator.
+//!
+//! Epochs are numbered from 1 without gaps. At most two are open at once: epoch n opens when epoch n − 2 is closed, so
+//! that hospitals can publish into the new one while the old one is still searched. The epoch's key comes sealed to
+//! exactly the hospitals that are members now, each under its present sealing key; a hospital that joins later takes
+//! part from the next epoch on.
+
+use std::collections::BTreeMap;
+
+use semblance_core::epoch::Epoch;
+use semblance_core::organisation::OrganisationKind;
+use semblance_core::token::EpochNumber;
+
+use crate::call::Call;
+use crate::check;
+use crate::event::Event;
+use crate::wire::{Empty, OpenEpoch};
+use crate::{Code, ContractError, key};
+
+pub(crate) fn run(call: &mut Call<'_>, argument: OpenEpoch) -> Result<Empty, ContractError> {
+    check_number(call, argument.number)?;
+    check_keys(call, &argument)?;
+    for sealed in argument.keys.items() {
+        call.save(&key::epoch_key(argument.number, &sealed.hospital), sealed)?;
+    }
+    let record = Epoch {
+        number: argument.number,
+        opener: call.caller().clone(),
+        vocabulary: argument.vocabulary,
+        profile: argument.profile,
+        key_check: argument.key_check,
+        opened: call.now(),
+        closed: None,
+    };
+    call.save(&key::epoch(argument.number), &record)?;
+    call.emit(&Event::EpochOpened(argument.number))?;
+    Ok(Empty)
+}
+
+fn check_number(call: &mut Call<'_>, number: EpochNumber) -> Result<(), ContractError> {
+    let wrong = |why| ContractError::new(Code::WrongEpochNumber, format!("epoch {number} {why}"));
+    let before = number.0.checked_sub(1).ok_or_else(|| wrong("is none: epochs are numbered from 1"))?;
+    if call.exists(&key::epoch(number))? {
+        return Err(wrong("was opened before"));
+    }
+    if before > 0 && !call.exists(&key::epoch(EpochNumber(before)))? {
+        return Err(wrong("does not follow the newest one"));
+    }
+    if before > 1 && check::epoch(call, EpochNumber(before - 1))?.is_open() {
+        let message = format!("two epochs are open: close epoch {} first", before - 1);
+        return Err(ContractError::new(Code::EpochOverlap, message));
+    }
+    Ok(())
+}
+
+fn check_keys(call: &mut Call<'_>, argument: &OpenEpoch) -> Result<(), ContractError> {
+    let refuse = |message: String| Err(ContractError::new(Code::EpochKeysIncomplete, message));
+    let mut expected: BTreeMap<_, _> = check::organisations(call)?
+        .into_iter()
+        .filter(|member| member.kind == OrganisationKind::Hospital)
+        .map(|member| (member.id, member.sealing_key.id))
+        .collect();
+    for sealed in argument.keys.items() {
+        match expected.remove(&sealed.hospital) {
+            Some(present) if present == sealed.key => {}
+            Some(present) => return refuse(format!("{} has sealing key {present} now: seal to it", sealed.hospital)),
+            None => return refuse(format!("{} is no hospital, or stands twice", sealed.hospital)),
+        }
+    }
+    match expected.keys().next() {
+        Some(missing) => refuse(format!("no key is sealed to {missing}")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,42 @@
+//! `record_denials`: an organisation's coded notes of what it refused. The same denial twice is recorded once.
+
+use semblance_core::denial::Denial;
+use semblance_core::id::DenialId;
+use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
+
+use crate::call::Call;
+use crate::event::Event;
+use crate::wire::{Outcomes, RecordDenials};
+use crate::{Code, ContractError, key};
+
+pub(crate) fn run(call: &mut Call<'_>, argument: RecordDenials) -> Result<Outcomes, ContractError> {
+    let (outcomes, recorded) = call.each(argument.into_items(), record)?;
+    let recorded: Vec<_> = recorded.into_iter().flatten().collect();
+    if !recorded.is_empty() {
+        let event = Event::DenialsRecorded(call.caller().clone(), recorded);
+        call.emit(&event)?;
+    }
+    Ok(outcomes)
+}
+
+fn record(call: &mut Call<'_>, denial: Denial) -> Result<Option<DenialId>, ContractError> {
+    if denial.organisation != *call.caller() {
+        let message = format!("{} may not record denials of {}", call.caller(), denial.organisation);
+        return Err(ContractError::new(Code::NotOwner, message));
+    }
+    if denial.time > call.now().plus(PROPOSAL_SKEW_MILLIS) {
+        return Err(ContractError::new(Code::DenialTime, "the denial is later than its proposal: set the clock"));
+    }
+    let denial_key = key::denial(&denial.organisation, denial.time.day(), denial.id);
+    match call.load::<Denial>(&denial_key)? {
+        Some(stored) if stored == denial => return Ok(None),
+        Some(_) => {
+            let message = format!("denial id {} was used before: draw a new one", denial.id);
+            return Err(ContractError::new(Code::DenialExists, message));
+        }
+        None => {}
+    }
+    call.claim(&[&denial_key])?;
+    call.save_owned(&denial_key, &denial, &denial.organisation)?;
+    Ok(Some(denial.id))
+}

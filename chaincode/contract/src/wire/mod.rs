@@ -1,0 +1,43 @@
+//! Arguments and responses. Every function takes exactly one argument, a record; every response is one.
+//!
+//! | function | argument | response |
+//! |---|---|---|
+//! | `genesis` | [`Genesis`](semblance_core::organisation::Genesis) | [`Empty`] |
+//! | `register_hospital`, `register_matcher` | [`RegisterMember`] | [`Empty`] |
+//! | `rotate_key` | [`SignedStatement`] of a [`KeyRotation`](semblance_core::organisation::KeyRotation) | [`Empty`] |
+//! | `open_epoch` | [`OpenEpoch`] | [`Empty`] |
+//! | `close_epoch` | [`EpochArgument`] | [`Empty`] |
+//! | `register_patient_key` | [`PatientKeys`] | [`Outcomes`] |
+//! | `grant_consent` | [`SignedStatements`] of [`Consent`](semblance_core::consent::Consent)s | [`Outcomes`] |
+//! | `withdraw_consent` | [`SignedStatement`] of a [`Withdrawal`](semblance_core::consent::Withdrawal) | [`Withdrawn`] |
+//! | `publish_cases` | [`PublishCases`], transient [`Fingerprints`] | [`Outcomes`] |
+//! | `expire`, `purge_case` | [`Handles`] | [`Outcomes`] |
+//! | `record_lookups` | [`RecordLookups`] | [`Outcomes`] |
+//! | `record_denials` | [`RecordDenials`] | [`Outcomes`] |
+
+mod batch;
+mod case;
+mod consent;
+mod epoch;
+mod lookup;
+mod member;
+mod page;
+
+use semblance_core::encode::{DecodeError, Reader};
+use semblance_core::token::EpochNumber;
+
+pub use batch::{List, Outcomes, Refusal};
+pub use case::{
+    ConsentInEpoch, Fingerprints, FingerprintsFound, FingerprintsOf, Handle, Handles, OfEpoch, OfOrganisation, Opaque,
+    PublishCases, PublishItem, TRANSIENT_FINGERPRINTS,
+};
+pub use consent::{ConsentArgument, PatientKeyArgument, PatientKeys, SignedStatement, SignedStatements, Withdrawn};
+pub use epoch::{EpochArgument, EpochKeyArgument, OpenEpoch};
+pub use lookup::{OfDay, OfOrganisationOnDay, RecordDenials, RecordLookups, RequestArgument};
+pub use member::{Approval, Membership, OrganisationArgument, RegisterMember};
+pub use page::{Empty, Maybe, Page, PageRequest};
+
+/// Reads an epoch's number.
+pub(crate) fn read_epoch(reader: &mut Reader<'_>) -> Result<EpochNumber, DecodeError> {
+    reader.u32("epoch").map(EpochNumber)
+}
