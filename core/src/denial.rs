@@ -1,8 +1,8 @@
 //! Denials: coded notes that something was asked for and refused.
 
+use crate::coded::coded;
 use crate::encode::{DecodeError, Reader, Writer};
 use crate::id::{ClinicianPseudonym, DenialId, Digest, OrganisationId};
-use crate::organisation::coded;
 use crate::record::{Record, read_option, write_option};
 use crate::time::Timestamp;
 

@@ -2,10 +2,11 @@
 
 use zeroize::Zeroizing;
 
+use crate::coded::coded;
 use crate::encode::{DecodeError, Reader, Writer, domain};
 use crate::id::{Digest, NetworkId, OrganisationId};
 use crate::limits::VOCABULARY_RELEASE_MAX;
-use crate::organisation::{SealingKey, coded};
+use crate::organisation::SealingKey;
 use crate::record::{Record, read_option, write_option};
 use crate::sealing::{SEALING_OVERHEAD, SealingError, SealingKeyId, SealingSecret};
 use crate::time::Timestamp;

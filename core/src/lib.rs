@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod audit;
 pub mod case;
+mod coded;
 pub mod consent;
 pub mod denial;
 pub mod encode;

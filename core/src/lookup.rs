@@ -1,9 +1,9 @@
 //! A look-up: the signed request, and the entry that stands on the ledger before an answer leaves.
 
+use crate::coded::coded;
 use crate::encode::{DecodeError, Reader, Writer, domain};
 use crate::id::{ClinicianPseudonym, Digest, NetworkId, OrganisationId, RequestId};
 use crate::limits::LOOKUP_SLOTS_A_DAY;
-use crate::organisation::coded;
 use crate::receipt::ReceiptSlots;
 use crate::record::Record;
 use crate::signature::{SignedBytes, Statement, Unverified};

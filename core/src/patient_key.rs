@@ -1,8 +1,8 @@
 //! The registration of the key that speaks for one patient's case.
 
+use crate::coded::coded;
 use crate::encode::{DecodeError, Reader, Writer, domain};
 use crate::id::{Digest, NetworkId, OrganisationId};
-use crate::organisation::coded;
 use crate::record::{Record, read_option, write_option};
 use crate::signature::{
     Signature, SignatureError, Signed, SignedBytes, SigningKey, Statement, Unverified, VerifyingKey,
