@@ -2,3 +2,4 @@
 
 mod patients;
 mod secrecy;
+mod story;

@@ -1,0 +1,191 @@
+//! What happened in a demo, for programs and in plain words.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::secrecy::Search;
+use crate::show::Finding;
+
+/// One party of the demo.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Party {
+    /// Its organisation.
+    pub(super) organisation: String,
+    /// hospital or matcher.
+    pub(super) kind: String,
+    /// Where it listens.
+    pub(super) address: String,
+    /// Where its keys and data lie.
+    pub(super) folder: PathBuf,
+}
+
+/// A hospital's part in filling the network.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Filled {
+    /// The hospital.
+    pub(super) hospital: String,
+    /// Cases it imported, or had before.
+    pub(super) cases: u64,
+    /// Of these, published.
+    pub(super) published: u64,
+    /// Refused on the way, with the reason's code.
+    pub(super) refused: Vec<String>,
+}
+
+/// A look-up and who asked.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Asked {
+    /// The asking hospital.
+    pub(super) hospital: String,
+    /// The disease of the case, known to the asking hospital alone.
+    pub(super) disease: Option<String>,
+    /// What was found.
+    #[serde(flatten)]
+    pub(super) finding: Finding,
+}
+
+/// A receipt that a hospital opened.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct OpenedReceipt {
+    /// The hospital of the found case.
+    pub(super) hospital: String,
+    /// The found case, as that hospital calls it.
+    pub(super) case: Option<String>,
+    /// Who found it.
+    pub(super) asker: String,
+    /// What for.
+    pub(super) purpose: String,
+    /// close or wide.
+    pub(super) breadth: String,
+    /// At which place of the answer.
+    pub(super) rank: u8,
+    /// In which look-up.
+    pub(super) request: String,
+}
+
+/// A withdrawn consent.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Withdrawn {
+    /// The hospital whose patient withdrew.
+    pub(super) hospital: String,
+    /// The case's public name.
+    pub(super) handle: String,
+    /// Its place in the first answer.
+    pub(super) rank_before: u32,
+    /// Whether the same question no longer finds it.
+    pub(super) gone: bool,
+    /// The block that holds the next answer's entry.
+    pub(super) block: u64,
+}
+
+/// The chain, checked from its first block.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Verified {
+    /// Blocks read.
+    pub(super) blocks: u64,
+    /// The hash of the last one.
+    pub(super) head: String,
+    /// Whether every hash, link and signature holds.
+    pub(super) intact: bool,
+}
+
+/// Everything, in order.
+#[derive(Debug, Serialize)]
+pub(super) struct Story {
+    /// Whether the patients were made up.
+    pub(super) synthetic: bool,
+    /// Whether an earlier demo's folder was taken up again.
+    pub(super) resumed: bool,
+    /// The state's folder; gone at the end unless it was named.
+    pub(super) data: PathBuf,
+    /// The network's id.
+    pub(super) network: String,
+    /// The vocabulary's HPO release.
+    pub(super) vocabulary: String,
+    /// Who takes part.
+    pub(super) parties: Vec<Party>,
+    /// What each hospital brought.
+    pub(super) filled: Vec<Filled>,
+    /// What was asked and found.
+    pub(super) lookups: Vec<Asked>,
+    /// The receipts of these look-ups.
+    pub(super) receipts: Vec<OpenedReceipt>,
+    /// The withdrawal; none when no case was found.
+    pub(super) withdrawal: Option<Withdrawn>,
+    /// The chain.
+    pub(super) chain: Verified,
+    /// The ledger's and the matcher's files.
+    pub(super) plaintext: Search,
+    /// Seconds each part took.
+    pub(super) seconds: Vec<(String, f64)>,
+}
+
+/// Receipts told one by one.
+const RECEIPTS_TOLD: usize = 5;
+
+impl Story {
+    /// Whether everything a demo promises came true.
+    pub(super) fn holds(&self) -> Result<(), String> {
+        if !self.chain.intact {
+            return Err("the chain does not verify".to_owned());
+        }
+        if let Some(file) = self.plaintext.found.first() {
+            return Err(format!("{} holds a plaintext symptom", file.display()));
+        }
+        if self.withdrawal.as_ref().is_some_and(|withdrawal| !withdrawal.gone) {
+            return Err("the withdrawn case is still found".to_owned());
+        }
+        let found: usize = self.lookups.iter().map(|asked| asked.finding.matches.len()).sum();
+        if self.receipts.len() < found {
+            return Err(format!("{found} cases were found but only {} receipts opened", self.receipts.len()));
+        }
+        Ok(())
+    }
+
+    /// The end of the story in words; its beginning was told while it happened.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        for asked in &self.lookups {
+            let disease = asked.disease.as_deref().map(|disease| format!(", whose own patient has {disease}"));
+            let _ = writeln!(text, "{}{} asks", asked.hospital, disease.unwrap_or_default());
+            let _ = writeln!(text, "{}", asked.finding.text());
+        }
+        self.tell_receipts(&mut text);
+        if let Some(withdrawal) = &self.withdrawal {
+            let Withdrawn { hospital, handle, rank_before, gone, .. } = withdrawal;
+            let end = if *gone { "it is gone from the next answer" } else { "IT IS STILL FOUND" };
+            let short = handle.get(..12).unwrap_or(handle);
+            let _ = writeln!(
+                text,
+                "a patient of {hospital} withdrew: case {short}…, found at place {rank_before} before; {end}\n"
+            );
+        }
+        let chain = if self.chain.intact { "every hash, link and signature holds" } else { "IT DOES NOT VERIFY" };
+        let _ = writeln!(text, "ledger: {} blocks, {chain}; head {}", self.chain.blocks, self.chain.head);
+        let secrecy = if self.plaintext.found.is_empty() { "no plaintext symptom" } else { "PLAINTEXT SYMPTOMS" };
+        let _ = writeln!(
+            text,
+            "ledger's and matcher's files: {} files, {} bytes, {secrecy} (no HP: id) in them",
+            self.plaintext.files, self.plaintext.bytes
+        );
+        let seconds: Vec<String> = self.seconds.iter().map(|(part, time)| format!("{part} {time:.1} s")).collect();
+        let _ = writeln!(text, "took: {}", seconds.join(", "));
+        text
+    }
+
+    fn tell_receipts(&self, text: &mut String) {
+        let _ = writeln!(text, "the hospitals opened {} receipts of these look-ups, for example", self.receipts.len());
+        for receipt in self.receipts.iter().take(RECEIPTS_TOLD) {
+            let OpenedReceipt { hospital, case, asker, purpose, breadth, rank, .. } = receipt;
+            let case = case.as_deref().unwrap_or("a case withdrawn since");
+            let _ = writeln!(
+                text,
+                "  {hospital}: {case} was found by {asker} at place {rank} ({breadth}, purpose {purpose})"
+            );
+        }
+        text.push('\n');
+    }
+}
