@@ -35,6 +35,8 @@ pub mod domain {
     pub const PROPOSAL: &str = "semblance/proposal";
     /// The input of a clinician's weekly pseudonym.
     pub const CLINICIAN_PSEUDONYM: &str = "semblance/clinician-pseudonym";
+    /// The header of a block of the embedded ledger.
+    pub const BLOCK: &str = "semblance/block";
     /// The signed head of an audit log.
     pub const AUDIT_HEAD: &str = "semblance/audit-head";
 }

@@ -1,0 +1,159 @@
+//! Compares the tables with the state that a replay of the blocks gives.
+
+use rusqlite::{Connection, Row};
+use semblance_core::id::{Digest, TransactionId};
+
+use super::effects::{PrivateKey, Version};
+use super::policy::policy_bytes;
+use super::private::{hashed, sha256};
+use super::replay::Replay;
+use super::store::{StoreError, unsigned};
+use super::verify::name;
+
+/// What of the tables is not as the blocks say, in words.
+pub(super) fn compare(connection: &Connection, replay: &Replay, limit: usize) -> Vec<String> {
+    let mut findings = Vec::new();
+    let parts: [fn(&Connection, &Replay, &mut Vec<String>) -> Result<(), StoreError>; 5] =
+        [state, private_hashes, private_values, transactions, structure];
+    for part in parts {
+        if let Err(error) = part(connection, replay, &mut findings) {
+            findings.push(format!("the file cannot be read: {error}"));
+        }
+    }
+    findings.truncate(limit);
+    findings
+}
+
+fn state(connection: &Connection, replay: &Replay, findings: &mut Vec<String>) -> Result<(), StoreError> {
+    let mut statement = connection.prepare("SELECT block, position, key, value, policy FROM state ORDER BY key")?;
+    let mut rows = statement.query([])?;
+    let mut seen = 0;
+    while let Some(row) = rows.next()? {
+        let version = version(row)?;
+        let (key, value, policy): (String, Vec<u8>, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?, row.get(4)?);
+        let Some(held) = replay.state.get(&key) else {
+            findings.push(format!("state {key:?}: no block has written it"));
+            continue;
+        };
+        seen += 1;
+        if Digest::of(&value) != held.value {
+            findings.push(format!("state {key:?}: its value is not the one that {} wrote", place(held.version)));
+        }
+        if version != held.version {
+            findings.push(format!("state {key:?}: its version is not {}", place(held.version)));
+        }
+        if policy != held.policy.as_ref().map(policy_bytes) {
+            findings.push(format!("state {key:?}: its policy is not the one that the blocks set"));
+        }
+    }
+    if seen != replay.state.len() {
+        findings.push(format!("state: {} keys are missing", replay.state.len().saturating_sub(seen)));
+    }
+    Ok(())
+}
+
+fn private_hashes(connection: &Connection, replay: &Replay, findings: &mut Vec<String>) -> Result<(), StoreError> {
+    let mut statement =
+        connection.prepare("SELECT block, position, collection, key_hash, value_hash FROM private_hash")?;
+    let mut rows = statement.query([])?;
+    let mut seen = 0;
+    while let Some(row) = rows.next()? {
+        let version = version(row)?;
+        let (key, hash) = (private_key(row, 2)?, row.get::<_, Vec<u8>>(4)?);
+        let Some((expected, written)) = replay.private.get(&key) else {
+            findings.push(format!("private hash {}: no block has written it", private_name(&key)));
+            continue;
+        };
+        seen += 1;
+        if hash != expected || version != *written {
+            findings.push(format!("private hash {}: not what {} wrote", private_name(&key), place(*written)));
+        }
+    }
+    if seen != replay.private.len() {
+        findings.push(format!("private hashes: {} are missing", replay.private.len().saturating_sub(seen)));
+    }
+    Ok(())
+}
+
+fn private_values(connection: &Connection, replay: &Replay, findings: &mut Vec<String>) -> Result<(), StoreError> {
+    let mut statement = connection.prepare("SELECT collection, key_hash, key, value FROM private_value")?;
+    let mut rows = statement.query([])?;
+    let mut seen = 0;
+    while let Some(row) = rows.next()? {
+        let stored = private_key(row, 0)?;
+        let (key, value): (String, Vec<u8>) = (row.get(2)?, row.get(3)?);
+        let Some((expected, written)) = replay.private.get(&stored) else {
+            findings.push(format!("private value {}: it was purged or never written", private_name(&stored)));
+            continue;
+        };
+        seen += 1;
+        if sha256(&value) != *expected {
+            findings.push(format!(
+                "private value {}: it does not have the hash that {} recorded",
+                private_name(&stored),
+                place(*written)
+            ));
+        }
+        if hashed(&stored.0, &key) != stored {
+            findings.push(format!("private value {}: its key does not have its hash", private_name(&stored)));
+        }
+    }
+    if seen != replay.private.len() {
+        findings.push(format!("private values: {} are missing", replay.private.len().saturating_sub(seen)));
+    }
+    Ok(())
+}
+
+fn transactions(connection: &Connection, replay: &Replay, findings: &mut Vec<String>) -> Result<(), StoreError> {
+    let mut statement = connection.prepare("SELECT block, position, id FROM transaction_index")?;
+    let mut rows = statement.query([])?;
+    let mut seen = 0;
+    while let Some(row) = rows.next()? {
+        let (version, id) = (version(row)?, row.get::<_, Vec<u8>>(2)?);
+        let known = <[u8; 32]>::try_from(id.as_slice())
+            .ok()
+            .and_then(|id| replay.transactions.get(&TransactionId::from_bytes(id)));
+        if known == Some(&version) {
+            seen += 1;
+        } else {
+            findings.push(format!("index of transactions: {} is not where it says", name(&id)));
+        }
+    }
+    if seen != replay.transactions.len() {
+        let missing = replay.transactions.len().saturating_sub(seen);
+        findings.push(format!("index of transactions: {missing} are missing"));
+    }
+    Ok(())
+}
+
+/// What SQLite itself finds wrong with the file.
+fn structure(connection: &Connection, _replay: &Replay, findings: &mut Vec<String>) -> Result<(), StoreError> {
+    let mut statement = connection.prepare("PRAGMA integrity_check(10)")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let line: String = row.get(0)?;
+        if line != "ok" {
+            findings.push(format!("the file's structure: {line}"));
+        }
+    }
+    Ok(())
+}
+
+fn version(row: &Row<'_>) -> Result<Version, StoreError> {
+    Ok(Version { block: unsigned(row.get(0)?)?, position: row.get(1)? })
+}
+
+fn private_key(row: &Row<'_>, first: usize) -> Result<PrivateKey, StoreError> {
+    let hash: Vec<u8> = row.get(first + 1)?;
+    let hash = <[u8; 32]>::try_from(hash)
+        .map_err(|_| StoreError::Damaged("the hash of a private key has another length".into()))?;
+    Ok((row.get(first)?, hash))
+}
+
+fn private_name((collection, key): &PrivateKey) -> String {
+    format!("{collection:?}/{}", hex::encode(key))
+}
+
+fn place(version: Version) -> String {
+    format!("transaction {} of block {}", version.position, version.block)
+}

@@ -1,0 +1,93 @@
+//! Whether an ordered transaction takes effect: its id is new, its endorsers suffice, nothing it read has changed.
+//!
+//! The writer asks this before it commits, and verification asks it again of every block.
+
+use std::collections::BTreeSet;
+
+use semblance_core::id::{OrganisationId, TransactionId};
+use semblance_core::organisation::OrganisationKind;
+
+use super::effects::{ReadSet, WriteSet, rows_digest};
+use super::policy::{OrdinaryRule, key_satisfied};
+use super::private::owner;
+use super::store::StoreError;
+use super::view::View;
+use crate::Validation;
+
+/// What is looked at.
+pub(super) struct Candidate<'a> {
+    pub(super) id: TransactionId,
+    pub(super) endorsers: &'a [OrganisationId],
+    pub(super) reads: &'a ReadSet,
+    pub(super) writes: &'a WriteSet,
+}
+
+/// Validates against the state that all earlier transactions left, those of the same block included.
+pub(super) fn validate(
+    candidate: &Candidate<'_>,
+    rule: OrdinaryRule,
+    view: &impl View,
+) -> Result<Validation, StoreError> {
+    if view.contains(candidate.id)? {
+        return Ok(Validation::DuplicateTransaction);
+    }
+    if !endorsed(candidate, rule, view)? {
+        return Ok(Validation::EndorsementPolicyFailure);
+    }
+    for (key, version) in &candidate.reads.public {
+        if view.version(key)? != *version {
+            return Ok(Validation::MvccConflict);
+        }
+    }
+    for (key, version) in &candidate.reads.private {
+        if view.private_version(key)? != *version {
+            return Ok(Validation::MvccConflict);
+        }
+    }
+    for range in &candidate.reads.ranges {
+        let rows = view.range(&range.start, &range.end, range.limit)?;
+        if rows_digest(rows.iter().map(|(key, version)| (key.as_str(), *version))) != range.rows {
+            return Ok(Validation::PhantomConflict);
+        }
+    }
+    Ok(Validation::Valid)
+}
+
+fn endorsed(candidate: &Candidate<'_>, rule: OrdinaryRule, view: &impl View) -> Result<bool, StoreError> {
+    let endorsers: BTreeSet<&OrganisationId> = candidate.endorsers.iter().collect();
+    if !rule.satisfied(endorsers.len(), view.members()?) {
+        return Ok(false);
+    }
+    let written: BTreeSet<&String> = candidate.writes.public.keys().chain(candidate.writes.policies.keys()).collect();
+    for key in written {
+        // The policy that stood before: a transaction cannot loosen the rule that it is itself under.
+        if view.policy(key)?.is_some_and(|policy| !key_satisfied(&policy, &endorsers)) {
+            return Ok(false);
+        }
+    }
+    let collections: BTreeSet<&String> = candidate.writes.private.keys().map(|(collection, _)| collection).collect();
+    for collection in collections {
+        if !collection_endorsed(collection, &endorsers, view)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// A collection takes writes that its hospital and at least one matcher endorse.
+fn collection_endorsed(
+    collection: &str,
+    endorsers: &BTreeSet<&OrganisationId>,
+    view: &impl View,
+) -> Result<bool, StoreError> {
+    let Some(owner) = owner(collection) else { return Ok(false) };
+    if !endorsers.contains(&owner) {
+        return Ok(false);
+    }
+    for endorser in endorsers {
+        if view.member(endorser)?.is_some_and(|member| member.kind == OrganisationKind::Matcher) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
