@@ -91,12 +91,7 @@ impl View<'_> {
     ///
     /// # Errors
     /// The index files cannot be read.
-    pub fn explain(
-        &self,
-        query: &Query,
-        exclude: Option<u16>,
-        hits: &[Hit],
-    ) -> Result<Vec<Explanation>, IndexError> {
+    pub fn explain(&self, query: &Query, exclude: Option<u16>, hits: &[Hit]) -> Result<Vec<Explanation>, IndexError> {
         let mut worths = Vec::with_capacity(query.groups().len());
         for group in query.groups() {
             worths.push(self.worth(group, exclude)?);

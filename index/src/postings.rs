@@ -41,10 +41,12 @@ impl Postings<'_> {
         match self {
             Self::Recent(cases) => cases.binary_search(&case).is_ok(),
             // A block that is read to its end is not advanced, so that seeking may start from it.
-            Self::Stored(blocks, _) => blocks.doc_freq() > 0 && {
-                let place = blocks.seek(case);
-                blocks.docs().get(place) == Some(&case)
-            },
+            Self::Stored(blocks, _) => {
+                blocks.doc_freq() > 0 && {
+                    let place = blocks.seek(case);
+                    blocks.docs().get(place) == Some(&case)
+                }
+            }
         }
     }
 }

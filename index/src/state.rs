@@ -78,11 +78,7 @@ impl State {
     }
 
     /// Which committed cases leave with these withdrawals at this time.
-    pub(crate) fn leaving(
-        &self,
-        withdrawn: &BTreeSet<CaseHandle>,
-        now: Timestamp,
-    ) -> Result<Vec<Leaving>, IndexError> {
+    pub(crate) fn leaving(&self, withdrawn: &BTreeSet<CaseHandle>, now: Timestamp) -> Result<Vec<Leaving>, IndexError> {
         let mut all = Vec::new();
         for segment in &self.segments {
             let mut cases = segment.find(withdrawn);
@@ -106,12 +102,7 @@ impl State {
     }
 
     /// Takes cases out, wherever they stand, and returns their ordinals.
-    pub(crate) fn remove(
-        &mut self,
-        leaving: &[Leaving],
-        withdrawn: &BTreeSet<CaseHandle>,
-        now: Timestamp,
-    ) -> Vec<u32> {
+    pub(crate) fn remove(&mut self, leaving: &[Leaving], withdrawn: &BTreeSet<CaseHandle>, now: Timestamp) -> Vec<u32> {
         let mut ordinals = Vec::new();
         for Leaving { segment, cases, carried } in leaving {
             let Some(segment) = self.segments.iter_mut().find(|known| known.id == *segment) else { continue };

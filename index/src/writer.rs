@@ -287,7 +287,8 @@ impl Writer {
     fn refresh(&self, tail: bool) -> Result<(), IndexError> {
         self.reader.reload()?;
         let searcher = self.reader.searcher();
-        let current: HashSet<SegmentId> = searcher.segment_readers().iter().map(|segment| segment.segment_id()).collect();
+        let current: HashSet<SegmentId> =
+            searcher.segment_readers().iter().map(|segment| segment.segment_id()).collect();
         let (known, dead) = {
             let state = self.read();
             let known: HashSet<SegmentId> = state.segments.iter().map(|segment| segment.id).collect();

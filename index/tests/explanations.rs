@@ -77,5 +77,9 @@ fn a_relative_never_counts_for_more_than_the_symptom() {
     let worth = |token| u64::from(view.idf(Token(token)));
     assert!(worth(10) * 4 / 10 > worth(1), "the relative's gain exceeds the symptom's worth");
     // Token 5 is carried by cases of one hospital only, so its group does not count.
-    assert_eq!(explanation.shown.reached(), [2, 3, 4].map(worth).iter().sum::<u64>() + if view.support(Token(1), None).unwrap().suffices() { worth(1) } else { 0 });
+    assert_eq!(
+        explanation.shown.reached(),
+        [2, 3, 4].map(worth).iter().sum::<u64>()
+            + if view.support(Token(1), None).unwrap().suffices() { worth(1) } else { 0 }
+    );
 }

@@ -32,7 +32,8 @@ fn tokens(length: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value
 
 fn step() -> impl Strategy<Value = Step> {
     let case = (0..4u16, 1..40u64, tokens(1..=16));
-    let block = (prop::collection::vec(case, 0..40), prop::collection::vec(any::<prop::sample::Index>(), 0..4), 0..4u64);
+    let block =
+        (prop::collection::vec(case, 0..40), prop::collection::vec(any::<prop::sample::Index>(), 0..4), 0..4u64);
     prop_oneof![
         6 => block.prop_map(|(added, withdrawn, seconds)| Step::Block(added, withdrawn, seconds)),
         3 => Just(Step::Commit),
