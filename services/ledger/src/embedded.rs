@@ -12,7 +12,9 @@ mod events;
 mod member;
 mod policy;
 mod private;
+mod remote;
 mod replay;
+mod server;
 mod simulate;
 mod store;
 mod stub;
@@ -20,6 +22,7 @@ mod tables;
 mod validate;
 pub mod verify;
 mod view;
+mod wire;
 mod writer;
 
 use std::path::Path;
@@ -36,6 +39,8 @@ use tokio::sync::{Semaphore, watch};
 pub use chain::Head;
 pub use member::Member;
 pub use policy::OrdinaryRule;
+pub use remote::RemoteLedger;
+pub use server::LedgerService;
 pub use simulate::Peers;
 pub use store::OpenError;
 
@@ -79,6 +84,7 @@ struct Engine {
     random: Arc<dyn RandomSource>,
     calls: Semaphore,
     executions: Semaphore,
+    stopped: watch::Sender<bool>,
 }
 
 impl EmbeddedLedger {
@@ -110,6 +116,7 @@ impl EmbeddedLedger {
             random,
             calls: Semaphore::new(CALLS_MAX),
             executions: Semaphore::new(EXECUTIONS_MAX),
+            stopped: watch::channel(false).0,
         };
         Ok(Self { engine: Arc::new(engine) })
     }
@@ -183,7 +190,20 @@ impl EmbeddedLedger {
     /// Follows the blocks from this number on.
     #[must_use]
     pub fn blocks(&self, from: u64) -> EventStream {
-        events::follow(Arc::clone(&self.engine.readers), self.engine.head.clone(), from)
+        let engine = &self.engine;
+        events::follow(Arc::clone(&engine.readers), engine.head.clone(), engine.stopped.subscribe(), from)
+    }
+
+    /// The present moment by the ledger's clock.
+    #[must_use]
+    pub fn now(&self) -> semblance_core::time::Timestamp {
+        self.engine.clock.now()
+    }
+
+    /// Takes no more calls and ends the streams of followers; what is under way is finished.
+    pub fn stop(&self) {
+        self.engine.calls.close();
+        self.engine.stopped.send_replace(true);
     }
 
     /// Runs a reader on a snapshot, outside of the threads that serve.

@@ -5,5 +5,6 @@
 pub mod embedded;
 pub mod identity;
 pub mod ledger;
+pub mod tls;
 
 pub use ledger::{BlockEvents, Call, Committed, EventStream, Ledger, LedgerError, TransactionOutcome, Validation};

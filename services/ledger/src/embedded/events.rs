@@ -20,13 +20,19 @@ const READ_AT_ONCE: u32 = 16;
 struct Follower {
     readers: Arc<Readers>,
     head: watch::Receiver<Option<Head>>,
+    stopped: watch::Receiver<bool>,
     next: u64,
     read: VecDeque<BlockEvents>,
 }
 
 /// Follows from a block on; a number that is not reached yet is waited for.
-pub(super) fn follow(readers: Arc<Readers>, head: watch::Receiver<Option<Head>>, from: u64) -> EventStream {
-    let follower = Follower { readers, head, next: from, read: VecDeque::new() };
+pub(super) fn follow(
+    readers: Arc<Readers>,
+    head: watch::Receiver<Option<Head>>,
+    stopped: watch::Receiver<bool>,
+    from: u64,
+) -> EventStream {
+    let follower = Follower { readers, head, stopped, next: from, read: VecDeque::new() };
     futures::stream::unfold(Some(follower), |follower| async move {
         let mut follower = follower?;
         match follower.next().await {
@@ -52,6 +58,15 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Waits for the next block, or for the end.
+    async fn wait(&mut self) -> Result<(), LedgerError> {
+        tokio::select! {
+            changed = self.head.changed() => if changed.is_ok() { return Ok(()) },
+            _ = self.stopped.wait_for(|stopped| *stopped) => {}
+        }
+        Err(LedgerError::Unavailable("the ledger is stopping".into()))
     }
 
     async fn read_on(&self, network: NetworkId) -> Result<VecDeque<BlockEvents>, LedgerError> {

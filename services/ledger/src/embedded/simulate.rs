@@ -66,6 +66,8 @@ pub(super) struct Endorsed {
     pub(super) endorsers: Vec<OrganisationId>,
     pub(super) effects: Effects,
     pub(super) response: Vec<u8>,
+    /// It was executed on a ledger without any block, and is valid as the first transaction only.
+    pub(super) genesis: bool,
 }
 
 /// What a proposal is checked and executed against.
@@ -95,16 +97,17 @@ impl Endorser<'_> {
         }
         let submitter = member::key(&proposal.proposal().organisation);
         let submitter_version = tables.version(&submitter)?;
-        let endorsers = named_endorsers(&proposal);
+        let endorsers = named_endorsers(proposal.proposal());
         for endorser in &endorsers {
             if tables.member(endorser)?.is_none() {
                 return Err(LedgerError::Identity(format!("the named endorser {endorser} is no member")));
             }
         }
-        let (mut effects, response) = self.execute_all(&proposal, &incoming.transient, &endorsers)?;
+        let (mut effects, response) =
+            self.execute_all((proposal.id(), proposal.proposal()), &incoming.transient, &endorsers)?;
         // The signature was verified with this key: a rotation in between must invalidate the transaction.
         effects.reads.public.insert(submitter, submitter_version);
-        sized(Endorsed { proposal, endorsers, effects, response })
+        sized(Endorsed { proposal, endorsers, effects, response, genesis: false })
     }
 
     /// Checks and runs a query on one peer.
@@ -115,11 +118,11 @@ impl Endorser<'_> {
         let unverified = self.open(&incoming, network)?;
         let proposal = self.verify(unverified, &incoming.transient)?;
         let mut last = LedgerError::Unavailable("no peer answers".into());
-        for endorser in &named_endorsers(&proposal) {
+        for endorser in &named_endorsers(proposal.proposal()) {
             if Tables(self.snapshot).member(endorser)?.is_none() {
                 return Err(LedgerError::Identity(format!("the named endorser {endorser} is no member")));
             }
-            match self.execute((proposal.id(), &**proposal.proposal()), &incoming.transient, endorser, Mode::Evaluate) {
+            match self.execute((proposal.id(), proposal.proposal()), &incoming.transient, endorser, Mode::Evaluate) {
                 Err(error @ LedgerError::Unavailable(_)) => last = error,
                 result => return result.map(|(_, response)| response),
             }
@@ -149,31 +152,35 @@ impl Endorser<'_> {
         Ok(proposal)
     }
 
-    /// The first transaction: its submitter must be one of the members that it makes.
+    /// The first transaction: whoever submits and endorses it must be among the members that it makes.
     fn genesis(&self, unverified: UnverifiedProposal, incoming: &IncomingProposal) -> Result<Endorsed, LedgerError> {
-        let transient = &incoming.transient;
-        let transaction = TransactionId::from_bytes(*Digest::of(&incoming.bytes).as_bytes());
         let organisation = unverified.claims().organisation.clone();
-        let submitter = member::key(&organisation);
+        let id = TransactionId::from_bytes(*Digest::of(&incoming.bytes).as_bytes());
+        let endorsers = named_endorsers(unverified.claims());
         // Executed before it is verified, because only then is the key known; a failed check drops what it did.
-        let call = (transaction, &**unverified.claims());
-        let (mut effects, response) = self.execute(call, transient, &organisation, Mode::Submit)?;
+        let (mut effects, response) = self.execute_all((id, unverified.claims()), &incoming.transient, &endorsers)?;
+        for endorser in &endorsers {
+            founding_member(&effects.writes, endorser)?;
+        }
         let member = founding_member(&effects.writes, &organisation)?;
         let proposal = unverified.verify(&member.verifying_key).map_err(refusal)?;
-        proposal.check_transient(transient).map_err(refusal)?;
-        effects.reads.public.insert(submitter, None);
-        sized(Endorsed { proposal, endorsers: vec![organisation], effects, response })
+        proposal.check_transient(&incoming.transient).map_err(refusal)?;
+        if !effects.writes.private.is_empty() {
+            return Err(LedgerError::Identity("before genesis there are no private collections".into()));
+        }
+        effects.reads.public.insert(member::key(&organisation), None);
+        sized(Endorsed { proposal, endorsers, effects, response, genesis: true })
     }
 
     fn execute_all(
         &self,
-        proposal: &SignedProposal,
+        call: (TransactionId, &ProposalParts),
         transient: &Transient,
         endorsers: &[OrganisationId],
     ) -> Result<(Effects, Vec<u8>), LedgerError> {
         let mut agreed: Option<(Effects, Vec<u8>)> = None;
         for endorser in endorsers {
-            let result = self.execute((proposal.id(), &**proposal.proposal()), transient, endorser, Mode::Submit)?;
+            let result = self.execute(call, transient, endorser, Mode::Submit)?;
             match &agreed {
                 None => agreed = Some(result),
                 Some(first) if *first == result => {}
@@ -211,15 +218,17 @@ impl Endorser<'_> {
 fn founding_member(writes: &WriteSet, organisation: &OrganisationId) -> Result<Member, LedgerError> {
     let record = writes.public.get(&member::key(organisation)).and_then(Option::as_ref);
     let Some(record) = record else {
-        return Err(LedgerError::Identity(format!("the first transaction must make {organisation} a member")));
+        return Err(LedgerError::Identity(format!(
+            "the first transaction is the genesis, and must make {organisation} a member"
+        )));
     };
     Member::decode(record).map_err(|error| LedgerError::Malformed(error.to_string()))
 }
 
 /// The organisations named, or the submitter's own.
-fn named_endorsers(proposal: &SignedProposal) -> Vec<OrganisationId> {
-    let named = &proposal.proposal().endorsers;
-    if named.is_empty() { vec![proposal.proposal().organisation.clone()] } else { named.clone() }
+fn named_endorsers(proposal: &ProposalParts) -> Vec<OrganisationId> {
+    let named = &proposal.endorsers;
+    if named.is_empty() { vec![proposal.organisation.clone()] } else { named.clone() }
 }
 
 /// Refuses what a block could not hold.

@@ -229,12 +229,8 @@ impl Walk {
         let transaction = RecordedTransaction::decode(bytes).map_err(|error| error.to_string())?;
         self.report.transactions += 1;
         let id = transaction.id();
-        let candidate = Candidate {
-            id,
-            endorsers: &transaction.endorsers,
-            reads: &transaction.reads,
-            writes: &transaction.writes,
-        };
+        let candidate =
+            Candidate { id, endorsers: &transaction.endorsers, reads: &transaction.reads, writes: &transaction.writes };
         let validation = validate(&candidate, rule, &self.replay).map_err(|error| error.to_string())?;
         if validation != transaction.validation {
             return Err(format!("recorded as {:?}, but it is {validation:?}", transaction.validation));
@@ -247,12 +243,7 @@ impl Walk {
     }
 
     /// Verifies the proposal with the key that its organisation had when it was endorsed.
-    fn signature(
-        &self,
-        version: Version,
-        transaction: &RecordedTransaction,
-        network: NetworkId,
-    ) -> Result<(), String> {
+    fn signature(&self, version: Version, transaction: &RecordedTransaction, network: NetworkId) -> Result<(), String> {
         let unverified = UnverifiedProposal::decode(transaction.proposal.clone(), transaction.signature, network)
             .map_err(|error| format!("proposal: {error}"))?;
         let proposal = unverified.claims();
@@ -274,16 +265,11 @@ impl Walk {
 /// Says what a head to keep elsewhere must carry.
 #[must_use]
 pub fn audit_head(head: &Head, organisation: semblance_core::id::OrganisationId, time: Timestamp) -> AuditHead {
-    AuditHead {
-        network: head.network,
-        organisation,
-        height: head.height.saturating_sub(1),
-        block: head.hash,
-        time,
-    }
+    AuditHead { network: head.network, organisation, height: head.height.saturating_sub(1), block: head.hash, time }
 }
 
 /// How a finding names a transaction.
 pub(super) fn name(id: &[u8]) -> String {
-    <[u8; 32]>::try_from(id).map_or_else(|_| "of no valid id".to_owned(), |id| TransactionId::from_bytes(id).to_string())
+    <[u8; 32]>::try_from(id)
+        .map_or_else(|_| "of no valid id".to_owned(), |id| TransactionId::from_bytes(id).to_string())
 }

@@ -122,11 +122,18 @@ impl State {
     fn commit(&mut self, batch: Vec<Waiting>) {
         let mut transactions = Vec::with_capacity(batch.len());
         let mut replies = Vec::with_capacity(batch.len());
+        let previous = *self.head.borrow();
         for Waiting { endorsed, reply } in batch {
+            if endorsed.genesis && (previous.is_some() || !transactions.is_empty()) {
+                let _ = reply.send(Err(LedgerError::Identity("another genesis was faster".into())));
+                continue;
+            }
             transactions.push(endorsed);
             replies.push(reply);
         }
-        let previous = *self.head.borrow();
+        if transactions.is_empty() {
+            return;
+        }
         let now = self.clock.now();
         match make_block(&mut self.connection, self.rule, previous, now, transactions) {
             Ok(made) => {
@@ -258,7 +265,7 @@ fn settle(
 
 /// What the block will hold, and the private values that it will not.
 fn record(endorsed: Endorsed) -> (RecordedTransaction, PrivateValues) {
-    let Endorsed { proposal, endorsers, effects, response } = endorsed;
+    let Endorsed { proposal, endorsers, effects, response, genesis: _ } = endorsed;
     let transaction = RecordedTransaction {
         proposal: proposal.bytes().to_vec(),
         signature: *proposal.signature(),

@@ -1,0 +1,186 @@
+//! Which organisation and role is behind a client's certificate, and servers that ask for one.
+//!
+//! A certificate names its organisation (O) and role (OU) and counts only if it verifies against that organisation's
+//! own root, which the ledger holds: no member can speak for another, whatever roots the connection itself accepted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::RootCertStore;
+use rustls::server::WebPkiClientVerifier;
+use rustls_pki_types::{CertificateDer, UnixTime};
+use semblance_core::id::OrganisationId;
+use semblance_core::organisation::Role;
+use semblance_core::time::Timestamp;
+use sha2::{Digest as _, Sha256};
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+
+/// Why a client is not recognised.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PeerError {
+    /// It showed no certificate.
+    #[error("no client certificate: connect with mutual TLS")]
+    NoCertificate,
+    /// Its certificate is malformed.
+    #[error("the client certificate cannot be read: {0}")]
+    Malformed(&'static str),
+    /// Its certificate names no role.
+    #[error("the client certificate's OU is {found:?}, it must be node or admin")]
+    Role {
+        /// What it names.
+        found: String,
+    },
+    /// No member has the name.
+    #[error("the client certificate is of {0}, which is no member of this network")]
+    NoMember(OrganisationId),
+    /// It does not verify against its organisation's root.
+    #[error("the client certificate does not verify against the root of {organisation}: {reason}")]
+    Untrusted {
+        /// Whose root.
+        organisation: OrganisationId,
+        /// What TLS says.
+        reason: String,
+    },
+    /// The root of a member is no certificate.
+    #[error("the root certificate of {organisation} cannot be used: {reason}")]
+    Root {
+        /// Whose root.
+        organisation: OrganisationId,
+        /// What TLS says.
+        reason: String,
+    },
+}
+
+/// A client that was recognised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Its organisation.
+    pub organisation: OrganisationId,
+    /// Its role.
+    pub role: Role,
+    /// SHA-256 of its certificate (DER).
+    pub certificate: [u8; 32],
+}
+
+/// What a client's certificate claims; nothing is verified yet.
+#[derive(Debug, Clone)]
+pub struct ClaimedPeer<'a> {
+    peer: Peer,
+    leaf: &'a CertificateDer<'static>,
+    intermediates: &'a [CertificateDer<'static>],
+}
+
+impl<'a> ClaimedPeer<'a> {
+    /// Reads the certificates that a client showed, its own first.
+    ///
+    /// # Errors
+    /// There is none, or it names no organisation and role.
+    pub fn read(certificates: &'a [CertificateDer<'static>]) -> Result<Self, PeerError> {
+        let Some((leaf, intermediates)) = certificates.split_first() else { return Err(PeerError::NoCertificate) };
+        let (rest, parsed) =
+            X509Certificate::from_der(leaf).map_err(|_| PeerError::Malformed("it is no X.509 certificate"))?;
+        if !rest.is_empty() {
+            return Err(PeerError::Malformed("bytes follow it"));
+        }
+        let subject = parsed.subject();
+        let organisation = only(subject.iter_organization(), "it must name exactly one organisation (O)")?;
+        let organisation = OrganisationId::new(&organisation)
+            .map_err(|_| PeerError::Malformed("its organisation (O) is not the name of one"))?;
+        let found = only(subject.iter_organizational_unit(), "it must name exactly one role (OU)")?;
+        let role =
+            Role::from_word(&found).ok_or_else(|| PeerError::Role { found: found.chars().take(40).collect() })?;
+        let certificate = certificate_digest(leaf);
+        Ok(Self { peer: Peer { organisation, role, certificate }, leaf, intermediates })
+    }
+
+    /// Whose it claims to be, to find the root to verify it with.
+    #[must_use]
+    pub const fn organisation(&self) -> &OrganisationId {
+        &self.peer.organisation
+    }
+
+    /// Verifies the certificate against its organisation's root (DER) alone.
+    ///
+    /// # Errors
+    /// It does not verify: another issuer, out of date, or not for clients.
+    pub fn verify(self, root: &[u8], now: Timestamp) -> Result<Peer, PeerError> {
+        let organisation = self.peer.organisation.clone();
+        let unusable = |reason: String| PeerError::Root { organisation: organisation.clone(), reason };
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(root)).map_err(|error| unusable(error.to_string()))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|error| unusable(error.to_string()))?;
+        let now = UnixTime::since_unix_epoch(Duration::from_millis(now.millis()));
+        match verifier.verify_client_cert(self.leaf, self.intermediates, now) {
+            Ok(_) => Ok(self.peer),
+            Err(error) => Err(PeerError::Untrusted { organisation, reason: error.to_string() }),
+        }
+    }
+}
+
+/// Recognises a client by the certificates it showed; `root` gives the root (DER) of a member.
+///
+/// # Errors
+/// There is no certificate, it is of no member, or it does not verify against that member's root.
+pub fn peer_identity(
+    certificates: &[CertificateDer<'static>],
+    root: impl FnOnce(&OrganisationId) -> Option<Vec<u8>>,
+    now: Timestamp,
+) -> Result<Peer, PeerError> {
+    let claimed = ClaimedPeer::read(certificates)?;
+    let Some(root) = root(claimed.organisation()) else {
+        return Err(PeerError::NoMember(claimed.organisation().clone()));
+    };
+    claimed.verify(&root, now)
+}
+
+/// SHA-256 of a certificate (DER), as proposals and callers carry it.
+#[must_use]
+pub fn certificate_digest(certificate: &[u8]) -> [u8; 32] {
+    Sha256::digest(certificate).into()
+}
+
+/// A server that takes connections from clients of these roots (DER) only. Which of them it is must still be asked
+/// with [`peer_identity`], request by request.
+#[must_use]
+pub fn server_config<'a>(
+    certificate_pem: &str,
+    key_pem: &str,
+    client_roots: impl IntoIterator<Item = &'a [u8]>,
+) -> ServerTlsConfig {
+    let roots: String = client_roots.into_iter().map(pem).collect();
+    ServerTlsConfig::new()
+        .identity(Identity::from_pem(certificate_pem, key_pem))
+        .client_ca_root(Certificate::from_pem(roots))
+}
+
+/// A certificate (DER) as PEM.
+#[must_use]
+pub fn pem(certificate: &[u8]) -> String {
+    let text = data_encoding::BASE64.encode(certificate);
+    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        // Base64 is ASCII: every place is between characters.
+        let (line, after) = rest.split_at(rest.len().min(64));
+        pem.push_str(line);
+        pem.push('\n');
+        rest = after;
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
+}
+
+fn only<'a>(
+    mut values: impl Iterator<Item = &'a x509_parser::x509::AttributeTypeAndValue<'a>>,
+    wrong: &'static str,
+) -> Result<String, PeerError> {
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.as_str().map(str::to_owned).map_err(|_| PeerError::Malformed(wrong)),
+        _ => Err(PeerError::Malformed(wrong)),
+    }
+}
