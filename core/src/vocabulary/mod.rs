@@ -12,6 +12,7 @@ mod file;
 mod frequency;
 mod hpoa;
 mod obo;
+pub mod search;
 mod varint;
 
 use std::collections::BTreeMap;
@@ -329,3 +330,5 @@ fn relate(terms: &[Term], ids: &[TermId]) -> Result<(Lists, Lists), VocabularyEr
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod version_skew;
