@@ -2,6 +2,7 @@
 //!
 //! What it must never know: terms, matching, people. To add a ledger: implement [`Ledger`] and run `suite` on it.
 
+pub mod client;
 pub mod embedded;
 pub mod identity;
 pub mod ledger;
