@@ -45,6 +45,23 @@ impl fmt::Debug for Seed {
     }
 }
 
+/// Seeds were obtained for other terms than those planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{expected} seeds are needed, one for each planned term, but {found} were given")]
+pub struct SeedCount {
+    /// How many terms were planned.
+    pub expected: usize,
+    /// How many seeds there are.
+    pub found: usize,
+}
+
+impl SeedCount {
+    /// Checks that there is one seed for each planned term.
+    pub(crate) fn check(expected: usize, seeds: &[Seed]) -> Result<(), Self> {
+        if seeds.len() == expected { Ok(()) } else { Err(Self { expected, found: seeds.len() }) }
+    }
+}
+
 /// Eight bytes that stand for a term in one epoch.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);

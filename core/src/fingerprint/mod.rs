@@ -1,6 +1,10 @@
 //! What is published of a case: a sorted, padded set of tokens, and the private value that carries it.
 
+mod plan;
+
 use sha2::{Digest as _, Sha256};
+
+pub use plan::{BuildError, FingerprintPlan};
 
 use crate::encode::{DecodeError, Reader, Writer};
 use crate::id::Digest;

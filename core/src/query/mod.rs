@@ -3,6 +3,11 @@
 //! One canonical form: groups in ascending order of their own tokens, relatives in ascending order of token, so that
 //! neither order tells anything about symptoms or kinship, and one query has one encoding and one commitment.
 
+mod plan;
+mod relatives;
+
+pub use plan::{BuildError, PlanError, QueryPlan};
+
 use crate::encode::{DecodeError, Reader, Writer, domain};
 use crate::id::{Digest, NetworkId};
 use crate::limits::{ANSWER_MAX, GROUP_TOKENS, TERMS_FOR_WIDE, TERMS_MAX, TERMS_MIN};
