@@ -211,10 +211,26 @@ impl Writer {
         outcome
     }
 
-    fn rewrite(&mut self) -> Result<(), IndexError> {
-        for merge in std::mem::take(&mut self.merges) {
-            merge.finish()?;
+    /// Waits for the merges at work in the background, and for those that follow from them.
+    ///
+    /// # Errors
+    /// The files cannot be read or written; the index must then be opened again.
+    pub fn settle(&mut self) -> Result<(), IndexError> {
+        self.check_whole()?;
+        while !self.merges.is_empty() {
+            let outcome = self.finish_merges().and_then(|()| self.write_down());
+            self.broken = outcome.is_err();
+            outcome?;
         }
+        Ok(())
+    }
+
+    fn finish_merges(&mut self) -> Result<(), IndexError> {
+        std::mem::take(&mut self.merges).into_iter().try_for_each(Merge::finish)
+    }
+
+    fn rewrite(&mut self) -> Result<(), IndexError> {
+        self.finish_merges()?;
         for segment in self.index.searchable_segment_metas()? {
             if segment.has_deletes() {
                 self.writer.merge(&[segment.id()]).wait()?;
