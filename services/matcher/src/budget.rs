@@ -1,0 +1,231 @@
+//! Budgets of look-ups, by clinician's weekly pseudonym, by hospital and by what is in flight.
+//!
+//! The ledger is the truth: counts are rebuilt from its entries after a restart and grow with each entry that any
+//! matcher records. A look-up that is under way holds a reservation until its entry is seen or it has failed.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use semblance_core::id::{OrganisationId, RequestId};
+use semblance_core::limits;
+use semblance_core::time::Day;
+
+/// How many look-ups are allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetLimits {
+    /// By one clinician on one day (UTC).
+    pub clinician_day: u32,
+    /// By one clinician in one week (Monday to Sunday, UTC).
+    pub clinician_week: u32,
+    /// By one hospital on one day (UTC).
+    pub hospital_day: u32,
+    /// By one hospital at the same time.
+    pub hospital_in_flight: u32,
+    /// By all hospitals at the same time.
+    pub in_flight: u32,
+}
+
+impl Default for BudgetLimits {
+    fn default() -> Self {
+        Self {
+            clinician_day: limits::CLINICIAN_LOOKUPS_A_DAY,
+            clinician_week: limits::CLINICIAN_LOOKUPS_A_WEEK,
+            hospital_day: u32::from(limits::LOOKUP_SLOTS_A_DAY),
+            hospital_in_flight: 16,
+            in_flight: 128,
+        }
+    }
+}
+
+/// Why a look-up has no budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BudgetError {
+    /// The clinician's day is used up.
+    #[error("this clinician has used the {limit} look-ups of the day: try again tomorrow (UTC)")]
+    ClinicianDay {
+        /// The limit.
+        limit: u32,
+    },
+    /// The clinician's week is used up.
+    #[error("this clinician has used the {limit} look-ups of the week: try again on Monday (UTC)")]
+    ClinicianWeek {
+        /// The limit.
+        limit: u32,
+    },
+    /// The hospital's day is used up.
+    #[error("this hospital has used the {limit} look-ups of the day: try again tomorrow (UTC)")]
+    HospitalDay {
+        /// The limit.
+        limit: u32,
+    },
+    /// Too many at once.
+    #[error("{limit} look-ups are already under way: try again in a moment")]
+    Busy {
+        /// The limit.
+        limit: u32,
+    },
+}
+
+/// Who asks, on which day; a pseudonym changes every week, so its counts are those of one week.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// The hospital.
+    pub hospital: OrganisationId,
+    /// The clinician's pseudonym of the week.
+    pub clinician: [u8; 32],
+    /// The day.
+    pub day: Day,
+}
+
+#[derive(Default)]
+struct Counts {
+    /// Recorded on the ledger.
+    recorded: HashMap<RequestId, Asker>,
+    /// Under way here.
+    reserved: HashMap<RequestId, Asker>,
+}
+
+impl Counts {
+    /// How many look-ups, recorded or under way, satisfy a condition; one that is both counts once.
+    fn matching(&self, condition: impl Fn(&Asker) -> bool) -> u32 {
+        let recorded = self.recorded.values().filter(|asker| condition(asker)).count();
+        let reserved =
+            self.reserved.iter().filter(|(id, asker)| !self.recorded.contains_key(*id) && condition(asker)).count();
+        u32::try_from(recorded + reserved).unwrap_or(u32::MAX)
+    }
+}
+
+/// All budgets of one matcher.
+pub struct Budgets {
+    limits: BudgetLimits,
+    counts: Mutex<Counts>,
+}
+
+impl Budgets {
+    /// Starts empty.
+    #[must_use]
+    pub fn new(limits: BudgetLimits) -> Self {
+        Self { limits, counts: Mutex::default() }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reserves one look-up. It stays reserved until [`Budgets::finish`].
+    ///
+    /// # Errors
+    /// A budget is used up, or too many look-ups are under way.
+    pub fn reserve(&self, request: RequestId, asker: Asker) -> Result<(), BudgetError> {
+        let mut counts = self.counts();
+        let limits = self.limits;
+        let under_way = |of_hospital: bool| {
+            let same = |other: &&Asker| !of_hospital || other.hospital == asker.hospital;
+            u32::try_from(counts.reserved.values().filter(same).count()).unwrap_or(u32::MAX)
+        };
+        for (of_hospital, limit) in [(false, limits.in_flight), (true, limits.hospital_in_flight)] {
+            if under_way(of_hospital) >= limit {
+                return Err(BudgetError::Busy { limit });
+            }
+        }
+        let clinician = |other: &Asker| other.clinician == asker.clinician && other.hospital == asker.hospital;
+        if counts.matching(|other| other.hospital == asker.hospital && other.day == asker.day) >= limits.hospital_day {
+            return Err(BudgetError::HospitalDay { limit: limits.hospital_day });
+        }
+        if counts.matching(|other| clinician(other) && other.day == asker.day) >= limits.clinician_day {
+            return Err(BudgetError::ClinicianDay { limit: limits.clinician_day });
+        }
+        if counts.matching(|other| clinician(other) && other.day.week() == asker.day.week()) >= limits.clinician_week {
+            return Err(BudgetError::ClinicianWeek { limit: limits.clinician_week });
+        }
+        counts.reserved.insert(request, asker);
+        Ok(())
+    }
+
+    /// Ends a reservation. A look-up whose entry is on the ledger must have been recorded first.
+    pub fn finish(&self, request: RequestId) {
+        self.counts().reserved.remove(&request);
+    }
+
+    /// Counts a look-up that the ledger holds; again and again makes no difference.
+    pub fn record(&self, request: RequestId, asker: Asker) {
+        self.counts().recorded.insert(request, asker);
+    }
+
+    /// Forgets what lies before the week of this day.
+    pub fn forget_before(&self, today: Day) {
+        self.counts().recorded.retain(|_, asker| asker.day.week() >= today.week());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MONDAY: Day = Day::from_number(4);
+
+    fn request(number: u8) -> RequestId {
+        RequestId::from_bytes([number; 16])
+    }
+
+    fn asker(hospital: &str, clinician: u8, day: Day) -> Asker {
+        Asker { hospital: OrganisationId::new(hospital).unwrap(), clinician: [clinician; 32], day }
+    }
+
+    fn budgets() -> Budgets {
+        Budgets::new(BudgetLimits {
+            clinician_day: 2,
+            clinician_week: 3,
+            hospital_day: 4,
+            hospital_in_flight: 10,
+            in_flight: 20,
+        })
+    }
+
+    #[test]
+    fn a_clinicians_day_and_week_end() {
+        let budgets = budgets();
+        let tuesday = Day::from_number(5);
+        budgets.record(request(1), asker("a", 1, MONDAY));
+        budgets.record(request(2), asker("a", 1, MONDAY));
+        budgets.record(request(2), asker("a", 1, MONDAY));
+        assert_eq!(
+            budgets.reserve(request(3), asker("a", 1, MONDAY)),
+            Err(BudgetError::ClinicianDay { limit: 2 })
+        );
+        budgets.reserve(request(3), asker("a", 1, tuesday)).unwrap();
+        assert_eq!(
+            budgets.reserve(request(4), asker("a", 1, tuesday)),
+            Err(BudgetError::ClinicianWeek { limit: 3 })
+        );
+        budgets.reserve(request(5), asker("b", 1, MONDAY)).unwrap();
+        budgets.forget_before(Day::from_number(11));
+        budgets.finish(request(3));
+        budgets.reserve(request(6), asker("a", 1, tuesday)).unwrap();
+    }
+
+    #[test]
+    fn a_reservation_counts_once_and_ends() {
+        let budgets = budgets();
+        for number in 1..=4 {
+            budgets.reserve(request(number), asker("a", number, MONDAY)).unwrap();
+        }
+        let fifth = asker("a", 5, MONDAY);
+        assert_eq!(budgets.reserve(request(5), fifth.clone()), Err(BudgetError::HospitalDay { limit: 4 }));
+        budgets.record(request(1), asker("a", 1, MONDAY));
+        budgets.finish(request(1));
+        assert_eq!(budgets.reserve(request(5), fifth.clone()), Err(BudgetError::HospitalDay { limit: 4 }));
+        budgets.finish(request(2));
+        budgets.reserve(request(5), fifth).unwrap();
+    }
+
+    #[test]
+    fn what_is_under_way_is_capped() {
+        let limits = BudgetLimits { hospital_in_flight: 1, in_flight: 2, ..BudgetLimits::default() };
+        let budgets = Budgets::new(limits);
+        budgets.reserve(request(1), asker("a", 1, MONDAY)).unwrap();
+        assert_eq!(budgets.reserve(request(2), asker("a", 2, MONDAY)), Err(BudgetError::Busy { limit: 1 }));
+        budgets.reserve(request(2), asker("b", 2, MONDAY)).unwrap();
+        assert_eq!(budgets.reserve(request(3), asker("c", 2, MONDAY)), Err(BudgetError::Busy { limit: 2 }));
+    }
+}
