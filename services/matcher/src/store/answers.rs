@@ -3,34 +3,11 @@
 //! An answer is stored before its entry is submitted, so that a crash between the two loses neither. It is dropped
 //! when the request has expired. The query is not stored: an answer names cases and places in the query, no token.
 
-use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 use semblance_core::id::{Digest, RequestId, TransactionId};
 use semblance_core::time::Timestamp;
 
-/// The newest layout of the file that this program writes.
-const SCHEMA_VERSION: i64 = 1;
-
-/// Why stored answers cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum AnswerStoreError {
-    /// A newer program wrote the file.
-    #[error("the answer store has version {found}, this program reads up to {supported}: use the newer program")]
-    Newer {
-        /// The version found.
-        found: i64,
-        /// The newest version this program reads.
-        supported: i64,
-    },
-    /// The file cannot be read or written.
-    #[error("the answer store failed: {0}")]
-    Storage(#[from] rusqlite::Error),
-    /// A row does not hold what this program wrote.
-    #[error("the answer store holds a malformed row: {0}")]
-    Malformed(&'static str),
-}
+use super::{MatcherStore, StoreError};
 
 /// Where a stored answer's entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,54 +38,12 @@ pub struct StoredAnswer {
     pub state: EntryState,
 }
 
-/// The file of stored answers.
-pub struct AnswerStore {
-    connection: Mutex<Connection>,
-}
-
-impl AnswerStore {
-    /// Opens or creates the file.
-    ///
-    /// # Errors
-    /// It cannot be opened, or a newer program wrote it.
-    pub fn open(path: &Path) -> Result<Self, AnswerStoreError> {
-        Self::prepare(Connection::open(path)?)
-    }
-
-    fn prepare(connection: Connection) -> Result<Self, AnswerStoreError> {
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "trusted_schema", "OFF")?;
-        connection.pragma_update(None, "secure_delete", "ON")?;
-        let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if found > SCHEMA_VERSION {
-            return Err(AnswerStoreError::Newer { found, supported: SCHEMA_VERSION });
-        }
-        connection.execute_batch(
-            "CREATE TABLE IF NOT EXISTS answer (
-                request BLOB PRIMARY KEY,
-                digest BLOB NOT NULL,
-                entry BLOB NOT NULL,
-                answer BLOB NOT NULL,
-                expires INTEGER NOT NULL,
-                transaction_id BLOB,
-                block INTEGER
-            ) STRICT;
-            CREATE INDEX IF NOT EXISTS answer_expires ON answer (expires);",
-        )?;
-        connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        Ok(Self { connection: Mutex::new(connection) })
-    }
-
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl MatcherStore {
     /// The stored answer to a request.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn get(&self, request: RequestId) -> Result<Option<StoredAnswer>, AnswerStoreError> {
+    pub fn answer(&self, request: RequestId) -> Result<Option<StoredAnswer>, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
             "SELECT digest, entry, answer, expires, transaction_id, block FROM answer WHERE request = ?1",
@@ -129,11 +64,11 @@ impl AnswerStore {
         let state = match (transaction, block) {
             (Some(transaction), Some(block)) => EntryState::Committed {
                 transaction: TransactionId::from_bytes(array(&transaction, "transaction")?),
-                block: u64::try_from(block).map_err(|_| AnswerStoreError::Malformed("block"))?,
+                block: u64::try_from(block).map_err(|_| StoreError::Malformed("block"))?,
             },
             _ => EntryState::Pending,
         };
-        let expires = u64::try_from(expires).map_err(|_| AnswerStoreError::Malformed("expires"))?;
+        let expires = u64::try_from(expires).map_err(|_| StoreError::Malformed("expires"))?;
         Ok(Some(StoredAnswer {
             request_digest: Digest::from_bytes(array(&digest, "digest")?),
             entry,
@@ -147,7 +82,7 @@ impl AnswerStore {
     ///
     /// # Errors
     /// The file cannot be written, or the request already has an answer.
-    pub fn put(&self, request: RequestId, stored: &StoredAnswer) -> Result<(), AnswerStoreError> {
+    pub fn put_answer(&self, request: RequestId, stored: &StoredAnswer) -> Result<(), StoreError> {
         let expires = i64::try_from(stored.expires.millis()).unwrap_or(i64::MAX);
         self.connection().execute(
             "INSERT INTO answer (request, digest, entry, answer, expires) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -166,12 +101,12 @@ impl AnswerStore {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn committed(
+    pub fn answer_committed(
         &self,
         request: RequestId,
         transaction: TransactionId,
         block: u64,
-    ) -> Result<(), AnswerStoreError> {
+    ) -> Result<(), StoreError> {
         let block = i64::try_from(block).unwrap_or(i64::MAX);
         self.connection().execute(
             "UPDATE answer SET transaction_id = ?2, block = ?3 WHERE request = ?1",
@@ -184,7 +119,7 @@ impl AnswerStore {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn remove(&self, request: RequestId) -> Result<(), AnswerStoreError> {
+    pub fn remove_answer(&self, request: RequestId) -> Result<(), StoreError> {
         self.connection().execute("DELETE FROM answer WHERE request = ?1", [request.as_bytes().as_slice()])?;
         Ok(())
     }
@@ -193,14 +128,14 @@ impl AnswerStore {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn drop_expired(&self, now: Timestamp) -> Result<usize, AnswerStoreError> {
+    pub fn drop_expired_answers(&self, now: Timestamp) -> Result<usize, StoreError> {
         let now = i64::try_from(now.millis()).unwrap_or(i64::MAX);
         Ok(self.connection().execute("DELETE FROM answer WHERE expires < ?1", [now])?)
     }
 }
 
-fn array<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], AnswerStoreError> {
-    bytes.try_into().map_err(|_| AnswerStoreError::Malformed(what))
+fn array<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], StoreError> {
+    bytes.try_into().map_err(|_| StoreError::Malformed(what))
 }
 
 #[cfg(test)]
@@ -222,25 +157,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("answers.sqlite");
         let request = RequestId::from_bytes([1; 16]);
-        let store = AnswerStore::open(&path).unwrap();
-        store.put(request, &stored()).unwrap();
-        assert!(store.put(request, &stored()).is_err());
+        let store = MatcherStore::open(&path).unwrap();
+        store.put_answer(request, &stored()).unwrap();
+        assert!(store.put_answer(request, &stored()).is_err());
         drop(store);
-        let store = AnswerStore::open(&path).unwrap();
-        assert_eq!(store.get(request).unwrap(), Some(stored()));
+        let store = MatcherStore::open(&path).unwrap();
+        assert_eq!(store.answer(request).unwrap(), Some(stored()));
         let transaction = TransactionId::from_bytes([2; 32]);
-        store.committed(request, transaction, 7).unwrap();
+        store.answer_committed(request, transaction, 7).unwrap();
         let state = EntryState::Committed { transaction, block: 7 };
-        assert_eq!(store.get(request).unwrap(), Some(StoredAnswer { state, ..stored() }));
-        assert_eq!(store.drop_expired(Timestamp::from_millis(1000)).unwrap(), 0);
-        assert_eq!(store.drop_expired(Timestamp::from_millis(1001)).unwrap(), 1);
-        assert_eq!(store.get(request).unwrap(), None);
-    }
-
-    #[test]
-    fn a_newer_file_is_refused() {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.pragma_update(None, "user_version", 2).unwrap();
-        assert!(matches!(AnswerStore::prepare(connection), Err(AnswerStoreError::Newer { found: 2, .. })));
+        assert_eq!(store.answer(request).unwrap(), Some(StoredAnswer { state, ..stored() }));
+        assert_eq!(store.drop_expired_answers(Timestamp::from_millis(1000)).unwrap(), 0);
+        assert_eq!(store.drop_expired_answers(Timestamp::from_millis(1001)).unwrap(), 1);
+        assert_eq!(store.answer(request).unwrap(), None);
     }
 }
