@@ -35,6 +35,8 @@ pub struct GroupMatch {
     pub group: u8,
     /// Own if the case carries the symptom's own token, relative otherwise.
     pub weight: Weight,
+    /// What it adds to the shown score, at most the worth of the symptom.
+    pub value: u32,
 }
 
 /// Why a case was found. Tokens too rare to be named are left out of everything but `rarer`.
@@ -99,6 +101,20 @@ impl View<'_> {
         hits.iter().map(|hit| self.explain_one(&worths, hit)).collect()
     }
 
+    /// Which of the query's groups may be explained to a hospital, and the worth of each.
+    ///
+    /// # Errors
+    /// The index files cannot be read.
+    pub fn explainable(&self, query: &Query, exclude: Option<u16>) -> Result<Vec<(u8, u32)>, IndexError> {
+        let mut worths = Vec::new();
+        for (place, group) in (0..).zip(query.groups()) {
+            if self.support(group.own, exclude)?.suffices() {
+                worths.push((place, self.idf(group.own)));
+            }
+        }
+        Ok(worths)
+    }
+
     fn worth(&self, group: &Group, exclude: Option<u16>) -> Result<Worth, IndexError> {
         let own = std::iter::once((group.own, Weight::OWN));
         let relatives = group.relatives.iter().map(|token| (*token, Weight::RELATIVE));
@@ -129,7 +145,8 @@ impl View<'_> {
             if counts {
                 explanation.shown.count(worth.own_idf, best);
             }
-            explanation.groups.extend(weight.map(|weight| GroupMatch { group, weight }));
+            let value = best.min(worth.own_idf);
+            explanation.groups.extend(weight.map(|weight| GroupMatch { group, weight, value }));
         }
         Ok(explanation)
     }

@@ -101,6 +101,12 @@ impl View<'_> {
         self.state.statistics.hospitals()
     }
 
+    /// How many live cases other hospitals than this one have, and how many such hospitals there are.
+    #[must_use]
+    pub fn of_others(&self, hospital: u16) -> (u32, usize) {
+        self.state.statistics.of_others(hospital)
+    }
+
     /// How many live cases carry a token.
     #[must_use]
     pub fn frequency(&self, token: Token) -> u32 {

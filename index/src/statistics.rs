@@ -23,6 +23,13 @@ impl Statistics {
         self.hospitals.len()
     }
 
+    /// How many live cases other hospitals than this one have, and how many such hospitals there are.
+    pub(crate) fn of_others(&self, hospital: u16) -> (u32, usize) {
+        let own = self.hospitals.get(&hospital);
+        let cases = self.collection.cases.saturating_sub(own.copied().unwrap_or(0));
+        (cases, self.hospitals.len() - usize::from(own.is_some()))
+    }
+
     /// How many live cases carry a token.
     pub(crate) fn frequency(&self, token: Token) -> u32 {
         self.frequencies.get(&token).copied().unwrap_or(0)
@@ -71,6 +78,7 @@ mod tests {
         statistics.add_case(3, 8);
         statistics.add_token(Token(1), 1);
         assert_eq!((statistics.hospitals(), statistics.frequency(Token(1))), (1, 1));
+        assert_eq!((statistics.of_others(3), statistics.of_others(4)), ((0, 0), (1, 1)));
         statistics.remove_case(3, 8);
         statistics.remove_token(Token(1), 1);
         assert_eq!(statistics, Statistics::default());

@@ -111,6 +111,15 @@ impl Writer {
         self.applied
     }
 
+    /// The ordinal that the next case gets at least.
+    #[must_use]
+    pub const fn next_ordinal(&self) -> u32 {
+        match self.ordinal {
+            Some(last) => last.saturating_add(1),
+            None => 0,
+        }
+    }
+
     /// The last block that survives a crash; a follower resumes after it.
     #[must_use]
     pub const fn committed(&self) -> Option<Position> {
