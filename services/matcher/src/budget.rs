@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use semblance_core::id::{OrganisationId, RequestId};
+use semblance_core::id::{ClinicianPseudonym, OrganisationId, RequestId};
 use semblance_core::limits;
+use semblance_core::lookup::LookupSlot;
 use semblance_core::time::Day;
 
 /// How many look-ups are allowed.
@@ -58,6 +59,15 @@ pub enum BudgetError {
         /// The limit.
         limit: u32,
     },
+    /// The slot is taken.
+    #[error("the look-up slot is taken: take another number")]
+    SlotUsed,
+    /// The request is on the ledger already.
+    #[error("the request is on the ledger already: draw a new request id")]
+    Recorded,
+    /// The request is being answered.
+    #[error("the same request is under way: try again in a moment")]
+    UnderWay,
     /// Too many at once.
     #[error("{limit} look-ups are already under way: try again in a moment")]
     Busy {
@@ -66,15 +76,21 @@ pub enum BudgetError {
     },
 }
 
-/// Who asks, on which day; a pseudonym changes every week, so its counts are those of one week.
+/// Who asks, and when; a pseudonym changes every week, so its counts are those of one week.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asker {
     /// The hospital.
     pub hospital: OrganisationId,
     /// The clinician's pseudonym of the week.
-    pub clinician: [u8; 32],
-    /// The day.
-    pub day: Day,
+    pub clinician: ClinicianPseudonym,
+    /// The slot it takes.
+    pub slot: LookupSlot,
+}
+
+impl Asker {
+    fn week(&self) -> u32 {
+        self.slot.day().week()
+    }
 }
 
 #[derive(Default)]
@@ -119,6 +135,12 @@ impl Budgets {
     pub fn reserve(&self, request: RequestId, asker: Asker) -> Result<(), BudgetError> {
         let mut counts = self.counts();
         let limits = self.limits;
+        if counts.recorded.contains_key(&request) {
+            return Err(BudgetError::Recorded);
+        }
+        if counts.reserved.contains_key(&request) {
+            return Err(BudgetError::UnderWay);
+        }
         let under_way = |of_hospital: bool| {
             let same = |other: &&Asker| !of_hospital || other.hospital == asker.hospital;
             u32::try_from(counts.reserved.values().filter(same).count()).unwrap_or(u32::MAX)
@@ -129,13 +151,17 @@ impl Budgets {
             }
         }
         let clinician = |other: &Asker| other.clinician == asker.clinician && other.hospital == asker.hospital;
-        if counts.matching(|other| other.hospital == asker.hospital && other.day == asker.day) >= limits.hospital_day {
+        if counts.matching(|other| other.hospital == asker.hospital && other.slot == asker.slot) > 0 {
+            return Err(BudgetError::SlotUsed);
+        }
+        let day = asker.slot.day();
+        if counts.matching(|other| other.hospital == asker.hospital && other.slot.day() == day) >= limits.hospital_day {
             return Err(BudgetError::HospitalDay { limit: limits.hospital_day });
         }
-        if counts.matching(|other| clinician(other) && other.day == asker.day) >= limits.clinician_day {
+        if counts.matching(|other| clinician(other) && other.slot.day() == day) >= limits.clinician_day {
             return Err(BudgetError::ClinicianDay { limit: limits.clinician_day });
         }
-        if counts.matching(|other| clinician(other) && other.day.week() == asker.day.week()) >= limits.clinician_week {
+        if counts.matching(|other| clinician(other) && other.week() == asker.week()) >= limits.clinician_week {
             return Err(BudgetError::ClinicianWeek { limit: limits.clinician_week });
         }
         counts.reserved.insert(request, asker);
@@ -154,7 +180,7 @@ impl Budgets {
 
     /// Forgets what lies before the week of this day.
     pub fn forget_before(&self, today: Day) {
-        self.counts().recorded.retain(|_, asker| asker.day.week() >= today.week());
+        self.counts().recorded.retain(|_, asker| asker.week() >= today.week());
     }
 }
 
@@ -168,8 +194,12 @@ mod tests {
         RequestId::from_bytes([number; 16])
     }
 
-    fn asker(hospital: &str, clinician: u8, day: Day) -> Asker {
-        Asker { hospital: OrganisationId::new(hospital).unwrap(), clinician: [clinician; 32], day }
+    fn asker(hospital: &str, clinician: u8, slot: (Day, u16)) -> Asker {
+        Asker {
+            hospital: OrganisationId::new(hospital).unwrap(),
+            clinician: ClinicianPseudonym::from_bytes([clinician; 32]),
+            slot: LookupSlot::new(slot.0, slot.1).unwrap(),
+        }
     }
 
     fn budgets() -> Budgets {
@@ -186,46 +216,56 @@ mod tests {
     fn a_clinicians_day_and_week_end() {
         let budgets = budgets();
         let tuesday = Day::from_number(5);
-        budgets.record(request(1), asker("a", 1, MONDAY));
-        budgets.record(request(2), asker("a", 1, MONDAY));
-        budgets.record(request(2), asker("a", 1, MONDAY));
-        assert_eq!(
-            budgets.reserve(request(3), asker("a", 1, MONDAY)),
-            Err(BudgetError::ClinicianDay { limit: 2 })
-        );
-        budgets.reserve(request(3), asker("a", 1, tuesday)).unwrap();
-        assert_eq!(
-            budgets.reserve(request(4), asker("a", 1, tuesday)),
-            Err(BudgetError::ClinicianWeek { limit: 3 })
-        );
-        budgets.reserve(request(5), asker("b", 1, MONDAY)).unwrap();
+        budgets.record(request(1), asker("a", 1, (MONDAY, 0)));
+        budgets.record(request(2), asker("a", 1, (MONDAY, 1)));
+        budgets.record(request(2), asker("a", 1, (MONDAY, 1)));
+        let reserve = |number, slot| budgets.reserve(request(number), asker("a", 1, slot));
+        assert_eq!(reserve(3, (MONDAY, 2)), Err(BudgetError::ClinicianDay { limit: 2 }));
+        reserve(3, (tuesday, 0)).unwrap();
+        assert_eq!(reserve(4, (tuesday, 1)), Err(BudgetError::ClinicianWeek { limit: 3 }));
+        budgets.reserve(request(5), asker("b", 1, (MONDAY, 0))).unwrap();
         budgets.forget_before(Day::from_number(11));
         budgets.finish(request(3));
-        budgets.reserve(request(6), asker("a", 1, tuesday)).unwrap();
+        reserve(6, (tuesday, 2)).unwrap();
     }
 
     #[test]
     fn a_reservation_counts_once_and_ends() {
         let budgets = budgets();
         for number in 1..=4 {
-            budgets.reserve(request(number), asker("a", number, MONDAY)).unwrap();
+            budgets.reserve(request(number), asker("a", number, (MONDAY, u16::from(number)))).unwrap();
         }
-        let fifth = asker("a", 5, MONDAY);
-        assert_eq!(budgets.reserve(request(5), fifth.clone()), Err(BudgetError::HospitalDay { limit: 4 }));
-        budgets.record(request(1), asker("a", 1, MONDAY));
+        let fifth = || budgets.reserve(request(5), asker("a", 5, (MONDAY, 5)));
+        assert_eq!(fifth(), Err(BudgetError::HospitalDay { limit: 4 }));
+        budgets.record(request(1), asker("a", 1, (MONDAY, 1)));
         budgets.finish(request(1));
-        assert_eq!(budgets.reserve(request(5), fifth.clone()), Err(BudgetError::HospitalDay { limit: 4 }));
+        assert_eq!(fifth(), Err(BudgetError::HospitalDay { limit: 4 }));
         budgets.finish(request(2));
-        budgets.reserve(request(5), fifth).unwrap();
+        fifth().unwrap();
+    }
+
+    #[test]
+    fn a_slot_and_a_request_are_used_once() {
+        let budgets = budgets();
+        budgets.reserve(request(1), asker("a", 1, (MONDAY, 0))).unwrap();
+        let again = |number, slot| budgets.reserve(request(number), asker("a", 2, (MONDAY, slot)));
+        assert_eq!(again(1, 1), Err(BudgetError::UnderWay));
+        assert_eq!(again(2, 0), Err(BudgetError::SlotUsed));
+        budgets.record(request(1), asker("a", 1, (MONDAY, 0)));
+        budgets.finish(request(1));
+        assert_eq!(again(1, 1), Err(BudgetError::Recorded));
+        assert_eq!(again(2, 0), Err(BudgetError::SlotUsed));
+        again(2, 1).unwrap();
     }
 
     #[test]
     fn what_is_under_way_is_capped() {
         let limits = BudgetLimits { hospital_in_flight: 1, in_flight: 2, ..BudgetLimits::default() };
         let budgets = Budgets::new(limits);
-        budgets.reserve(request(1), asker("a", 1, MONDAY)).unwrap();
-        assert_eq!(budgets.reserve(request(2), asker("a", 2, MONDAY)), Err(BudgetError::Busy { limit: 1 }));
-        budgets.reserve(request(2), asker("b", 2, MONDAY)).unwrap();
-        assert_eq!(budgets.reserve(request(3), asker("c", 2, MONDAY)), Err(BudgetError::Busy { limit: 2 }));
+        let reserve = |number, hospital| budgets.reserve(request(number), asker(hospital, 2, (MONDAY, number.into())));
+        reserve(1, "a").unwrap();
+        assert_eq!(reserve(2, "a"), Err(BudgetError::Busy { limit: 1 }));
+        reserve(2, "b").unwrap();
+        assert_eq!(reserve(3, "c"), Err(BudgetError::Busy { limit: 2 }));
     }
 }

@@ -1,0 +1,110 @@
+//! From hits to what leaves the matcher: the answer, redacted, and the entry with its receipts.
+
+use semblance_core::answer::{Answer, AnswerParts, Coverage, GroupValue, Match};
+use semblance_core::id::{Digest, NetworkId, OrganisationId};
+use semblance_core::lookup::LookupEntry;
+use semblance_core::random::RandomSource;
+use semblance_core::receipt::{Receipt, seal_receipts};
+use semblance_core::signature::SignedBytes;
+use semblance_index::{Explanation, Filters, Hit, Searcher};
+
+use crate::error::SearchError;
+use crate::members::Members;
+use crate::request::CheckedSearch;
+use crate::store::MatcherStore;
+
+/// A found case with its hospital and what may be said of it.
+struct Found {
+    hit: Hit,
+    hospital: OrganisationId,
+    explanation: Explanation,
+}
+
+/// What was found, at one block.
+pub struct Findings {
+    coverage: Coverage,
+    explainable: Vec<GroupValue>,
+    found: Vec<Found>,
+}
+
+/// Searches one state of the index and explains what it finds. Takes milliseconds of processor time.
+///
+/// # Errors
+/// The index's files or the matcher's own file cannot be read.
+pub fn find(searcher: &Searcher, search: &CheckedSearch, store: &MatcherStore) -> Result<Findings, SearchError> {
+    let own = store.hospital_number(&search.hospital.id)?;
+    let view = searcher.view();
+    let (cases, hospitals) = view.of_others(own);
+    let coverage = Coverage {
+        cases,
+        hospitals: u32::try_from(hospitals).unwrap_or(u32::MAX),
+        height: view.position().block,
+    };
+    let mut hits = view.search(&search.query, Filters::of(own))?;
+    let mut explanations = view.explain(&search.query, Some(own), &hits)?;
+    let explainable = view.explainable(&search.query, Some(own))?;
+    drop(view);
+    let mut found = Vec::with_capacity(hits.len());
+    for (hit, explanation) in hits.drain(..).zip(explanations.drain(..)) {
+        let hospital = store.hospital_of(hit.hospital)?;
+        let hospital = hospital.ok_or_else(|| SearchError::Defect("a hospital's number is unknown".to_owned()))?;
+        found.push(Found { hit, hospital, explanation });
+    }
+    let explainable = explainable.into_iter().map(|(group, value)| GroupValue { group, value }).collect();
+    Ok(Findings { coverage, explainable, found })
+}
+
+/// Seals a receipt for each found case and makes answer and entry of it all.
+///
+/// # Errors
+/// A found case's hospital is no member, or a receipt cannot be sealed.
+pub fn disclose(
+    network: NetworkId,
+    request: &SignedBytes,
+    findings: Findings,
+    members: &Members,
+    random: &dyn RandomSource,
+) -> Result<(Answer, LookupEntry), SearchError> {
+    let digest: Digest = request.digest();
+    let height = findings.coverage.height;
+    let mut receipts = Vec::with_capacity(findings.found.len());
+    for (found, rank) in findings.found.iter().zip(1..) {
+        let hospital = members.get(&found.hospital).ok_or_else(|| defect(&"a found case's hospital is no member"))?;
+        let receipt = Receipt { handle: found.hit.handle, rank, index_height: height };
+        receipts.push((receipt, hospital.sealing_key.public));
+    }
+    let sealed = seal_receipts(network, &digest, &receipts, random).map_err(|error| defect(&error))?;
+    let matches = findings.found.into_iter().zip(sealed.keys).map(|(found, receipt)| Match {
+        handle: found.hit.handle,
+        hospital: found.hospital,
+        shared: found
+            .explanation
+            .groups
+            .iter()
+            .filter(|group| group.value > 0)
+            .map(|group| GroupValue { group: group.group, value: group.value })
+            .collect(),
+        rarer: found.explanation.rarer,
+        receipt,
+    });
+    let parts = AnswerParts {
+        network,
+        salt: random.array(),
+        request: digest,
+        coverage: findings.coverage,
+        explainable: findings.explainable,
+        matches: matches.collect(),
+    };
+    let answer = Answer::new(parts).map_err(|error| defect(&error))?;
+    let entry = LookupEntry {
+        request: request.clone(),
+        index_height: height,
+        answer: answer.commitment(),
+        slots: sealed.slots,
+    };
+    Ok((answer, entry))
+}
+
+fn defect(error: &dyn std::fmt::Display) -> SearchError {
+    SearchError::Defect(error.to_string())
+}
