@@ -21,7 +21,7 @@ struct Found {
 }
 
 /// What was found, at one block.
-pub struct Findings {
+pub(crate) struct Findings {
     coverage: Coverage,
     explainable: Vec<GroupValue>,
     found: Vec<Found>,
@@ -31,15 +31,12 @@ pub struct Findings {
 ///
 /// # Errors
 /// The index's files or the matcher's own file cannot be read.
-pub fn find(searcher: &Searcher, search: &CheckedSearch, store: &MatcherStore) -> Result<Findings, SearchError> {
+pub(crate) fn find(searcher: &Searcher, search: &CheckedSearch, store: &MatcherStore) -> Result<Findings, SearchError> {
     let own = store.hospital_number(&search.hospital.id)?;
     let view = searcher.view();
     let (cases, hospitals) = view.of_others(own);
-    let coverage = Coverage {
-        cases,
-        hospitals: u32::try_from(hospitals).unwrap_or(u32::MAX),
-        height: view.position().block,
-    };
+    let coverage =
+        Coverage { cases, hospitals: u32::try_from(hospitals).unwrap_or(u32::MAX), height: view.position().block };
     let mut hits = view.search(&search.query, Filters::of(own))?;
     let mut explanations = view.explain(&search.query, Some(own), &hits)?;
     let explainable = view.explainable(&search.query, Some(own))?;
@@ -58,7 +55,7 @@ pub fn find(searcher: &Searcher, search: &CheckedSearch, store: &MatcherStore) -
 ///
 /// # Errors
 /// A found case's hospital is no member, or a receipt cannot be sealed.
-pub fn disclose(
+pub(crate) fn disclose(
     network: NetworkId,
     request: &SignedBytes,
     findings: Findings,

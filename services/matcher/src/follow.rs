@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use semblance_contract::event::{Event, PublishedCase};
+use semblance_contract::event::{CasePublication, Event};
 use semblance_core::fingerprint::PrivateValue;
 use semblance_core::id::CaseHandle;
 use semblance_core::limits::PAGE_MAX;
@@ -54,7 +54,7 @@ impl FollowError {
 }
 
 /// Follows the ledger.
-pub struct Follower {
+pub(crate) struct Follower {
     ledger: LedgerClient,
     indexes: Indexes,
     store: Arc<MatcherStore>,
@@ -63,14 +63,14 @@ pub struct Follower {
     progress: watch::Sender<Option<Position>>,
     next: u64,
     /// Published cases whose private data this matcher's peer does not have yet.
-    missing: Vec<PublishedCase>,
+    missing: Vec<CasePublication>,
     uncommitted: bool,
 }
 
 impl Follower {
     /// Stands where the indexes stand. `progress` gets the last block applied.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         ledger: LedgerClient,
         indexes: Indexes,
         store: Arc<MatcherStore>,
@@ -86,7 +86,7 @@ impl Follower {
     ///
     /// # Errors
     /// The index's files or the matcher's own file failed.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), FollowError> {
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), FollowError> {
         loop {
             let outcome = tokio::select! {
                 outcome = self.follow() => outcome,
@@ -162,11 +162,8 @@ impl Follower {
                 }
                 Event::LookupsRecorded(lookups) => {
                     for lookup in lookups {
-                        let asker = Asker {
-                            hospital: lookup.hospital.clone(),
-                            clinician: lookup.clinician,
-                            slot: lookup.slot,
-                        };
+                        let asker =
+                            Asker { hospital: lookup.hospital.clone(), clinician: lookup.clinician, slot: lookup.slot };
                         self.budgets.record(lookup.request, asker);
                         // An answer whose entry's fate was unknown is answered for now.
                         self.store.answer_committed(lookup.request, *transaction, block.number)?;
@@ -188,7 +185,7 @@ impl Follower {
     /// or its data come late.
     async fn add(
         &mut self,
-        cases: Vec<PublishedCase>,
+        cases: Vec<CasePublication>,
         now: Timestamp,
         changes: &mut Vec<CaseChange>,
     ) -> Result<(), FollowError> {
@@ -208,8 +205,8 @@ impl Follower {
 
     /// A case with its tokens. One whose private value is malformed is passed over: the contract checks the form at
     /// publication, so that only a broken contract brings one here.
-    fn checked(&self, case: &PublishedCase, value: &PrivateValue) -> Result<Option<CaseChange>, FollowError> {
-        if value.sha256() != case.fingerprint {
+    fn checked(&self, case: &CasePublication, value: &PrivateValue) -> Result<Option<CaseChange>, FollowError> {
+        if value.sha256().as_bytes() != &case.private_hash {
             tracing::error!(case = %case.handle, "the private data of a case have another hash than its publication");
             return Ok(None);
         }

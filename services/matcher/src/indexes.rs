@@ -38,7 +38,7 @@ impl Searchers {
 
 /// What one block changes in the index of one epoch.
 #[derive(Debug, Clone)]
-pub enum CaseChange {
+pub(crate) enum CaseChange {
     /// A case is published. Its ordinal is given when it is applied.
     Add(EpochNumber, NewCase),
     /// A case is no longer live, in whichever epoch it stands.
@@ -47,7 +47,7 @@ pub enum CaseChange {
 
 /// A published case without its place in the order of publication.
 #[derive(Debug, Clone)]
-pub struct NewCase {
+pub(crate) struct NewCase {
     /// Its public name.
     pub handle: semblance_core::id::CaseHandle,
     /// The number of its hospital.
@@ -59,7 +59,7 @@ pub struct NewCase {
 }
 
 /// The writers of all open epochs; belongs to the follower alone.
-pub struct Indexes {
+pub(crate) struct Indexes {
     folder: PathBuf,
     writers: BTreeMap<EpochNumber, Writer>,
     searchers: Searchers,
@@ -71,14 +71,10 @@ impl Indexes {
     ///
     /// # Errors
     /// A file cannot be read, or another process has an index open.
-    pub fn open(folder: &Path) -> Result<Self, IndexError> {
+    pub(crate) fn open(folder: &Path) -> Result<Self, IndexError> {
         std::fs::create_dir_all(folder)?;
-        let mut indexes = Self {
-            folder: folder.to_owned(),
-            writers: BTreeMap::new(),
-            searchers: Searchers::default(),
-            stale: true,
-        };
+        let mut indexes =
+            Self { folder: folder.to_owned(), writers: BTreeMap::new(), searchers: Searchers::default(), stale: true };
         for entry in std::fs::read_dir(folder)? {
             let name = entry?.file_name();
             let number = name.to_str().and_then(|name| name.strip_prefix("epoch-")).and_then(|name| name.parse().ok());
@@ -91,20 +87,20 @@ impl Indexes {
 
     /// What readers see.
     #[must_use]
-    pub fn searchers(&self) -> Searchers {
+    pub(crate) fn searchers(&self) -> Searchers {
         self.searchers.clone()
     }
 
     /// The block to follow from: after the oldest that is safe in every index.
     #[must_use]
-    pub fn next_block(&self) -> u64 {
+    pub(crate) fn next_block(&self) -> u64 {
         let committed = |writer: &Writer| writer.committed().map_or(0, |position| position.block.saturating_add(1));
         self.writers.values().map(committed).min().unwrap_or(0)
     }
 
     /// The last block that every index has; none if there is no index.
     #[must_use]
-    pub fn position(&self) -> Option<Position> {
+    pub(crate) fn position(&self) -> Option<Position> {
         self.writers.values().filter_map(Writer::applied).min_by_key(|position| position.block)
     }
 
@@ -116,7 +112,7 @@ impl Indexes {
     ///
     /// # Errors
     /// The index cannot be opened.
-    pub fn open_epoch(&mut self, epoch: EpochNumber) -> Result<(), IndexError> {
+    pub(crate) fn open_epoch(&mut self, epoch: EpochNumber) -> Result<(), IndexError> {
         if !self.writers.contains_key(&epoch) {
             let writer = Writer::open(&self.path(epoch), Merging::Automatic)?;
             self.searchers.set(epoch, Some(writer.searcher()));
@@ -129,7 +125,7 @@ impl Indexes {
     ///
     /// # Errors
     /// The files cannot be removed.
-    pub fn close_epoch(&mut self, epoch: EpochNumber) -> Result<(), IndexError> {
+    pub(crate) fn close_epoch(&mut self, epoch: EpochNumber) -> Result<(), IndexError> {
         self.searchers.set(epoch, None);
         if self.writers.remove(&epoch).is_some() {
             std::fs::remove_dir_all(self.path(epoch))?;
@@ -141,7 +137,7 @@ impl Indexes {
     ///
     /// # Errors
     /// The files cannot be read or written; then the indexes must be opened again.
-    pub fn apply(&mut self, position: Position, changes: &[CaseChange]) -> Result<(), IndexError> {
+    pub(crate) fn apply(&mut self, position: Position, changes: &[CaseChange]) -> Result<(), IndexError> {
         for (epoch, writer) in &mut self.writers {
             if writer.applied().is_some_and(|applied| applied.block >= position.block) {
                 continue;
@@ -156,8 +152,7 @@ impl Indexes {
                     }
                     CaseChange::Add(of, case) if of == epoch => {
                         // A fingerprint's tokens ascend and are few enough by its type.
-                        let indexed =
-                            IndexedCase::new(ordinal, case.handle, case.hospital, case.expires, &case.tokens);
+                        let indexed = IndexedCase::new(ordinal, case.handle, case.hospital, case.expires, &case.tokens);
                         of_epoch.extend(indexed.ok().map(Change::Add));
                         ordinal = ordinal.saturating_add(1);
                     }
@@ -173,7 +168,7 @@ impl Indexes {
     ///
     /// # Errors
     /// The files cannot be written.
-    pub fn commit(&mut self) -> Result<(), IndexError> {
+    pub(crate) fn commit(&mut self) -> Result<(), IndexError> {
         for writer in self.writers.values_mut() {
             writer.commit()?;
         }
@@ -184,7 +179,7 @@ impl Indexes {
     ///
     /// # Errors
     /// The files cannot be read.
-    pub fn scrub(&mut self) -> Result<(), IndexError> {
+    pub(crate) fn scrub(&mut self) -> Result<(), IndexError> {
         if std::mem::take(&mut self.stale) {
             for writer in self.writers.values_mut() {
                 writer.scrub()?;

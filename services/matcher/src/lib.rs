@@ -23,4 +23,4 @@ pub use follow::FollowError;
 pub use matcher::{Covered, Matcher, MatcherConfig, MatcherError};
 pub use request::IncomingSearch;
 pub use search::{Answered, Search};
-pub use server::MatcherService;
+pub use server::{CODE_KEY, MatcherService};

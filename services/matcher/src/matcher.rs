@@ -104,14 +104,8 @@ impl Matcher {
         let searchers = indexes.searchers();
         let (stop, stopped) = watch::channel(false);
         let (position, progress) = watch::channel(indexes.position());
-        let follower = Follower::new(
-            ledger.clone(),
-            indexes,
-            Arc::clone(&store),
-            members.clone(),
-            Arc::clone(&budgets),
-            position,
-        );
+        let follower =
+            Follower::new(ledger.clone(), indexes, Arc::clone(&store), members.clone(), Arc::clone(&budgets), position);
         let follower = on_a_thread_of_its_own(follower, stopped.clone())?;
         let matcher = ledger.organisation().clone();
         let denials =
@@ -229,10 +223,7 @@ async fn rebuild(budgets: &Budgets, ledger: &LedgerClient, now: Timestamp) -> Re
         loop {
             let found = ledger.lookups_of_day(day, page).await?;
             for row in found.rows {
-                budgets.record(
-                    row.request,
-                    Asker { hospital: row.hospital, clinician: row.clinician, slot: row.slot },
-                );
+                budgets.record(row.request, Asker { hospital: row.hospital, clinician: row.clinician, slot: row.slot });
             }
             let Some(next) = found.next else { break };
             page = PageRequest::at(Some(next), PAGE_MAX);

@@ -23,7 +23,7 @@ pub struct IncomingSearch {
 }
 
 /// A search whose signature, commitment and form hold.
-pub struct CheckedSearch {
+pub(crate) struct CheckedSearch {
     /// The request.
     pub request: Signed<LookupRequest>,
     /// The hospital that signed it, with its present keys.
@@ -33,7 +33,7 @@ pub struct CheckedSearch {
 }
 
 /// What a search is checked against.
-pub struct Checks<'a> {
+pub(crate) struct Checks<'a> {
     /// The network.
     pub network: NetworkId,
     /// This matcher.
@@ -51,7 +51,7 @@ impl Checks<'_> {
     ///
     /// # Errors
     /// The hospital is no member, the caller is another one, or the signature is not by its present key.
-    pub fn signature(&self, request: SignedBytes) -> Result<(Signed<LookupRequest>, Organisation), SearchError> {
+    pub(crate) fn signature(&self, request: SignedBytes) -> Result<(Signed<LookupRequest>, Organisation), SearchError> {
         let claimed = request.claim::<LookupRequest>(self.network)?;
         let named = claimed.claims().hospital.clone();
         let hospital = self
@@ -68,7 +68,7 @@ impl Checks<'_> {
     ///
     /// # Errors
     /// One of them does not hold.
-    pub fn content(
+    pub(crate) fn content(
         &self,
         request: Signed<LookupRequest>,
         hospital: Organisation,

@@ -124,8 +124,7 @@ impl Search {
         let request = search.request.statement().clone();
         self.reach(request.minimum_height).await?;
         let searcher = self.searchers.get(request.epoch).ok_or(SearchError::WrongEpoch(request.epoch.0))?;
-        let asker =
-            Asker { hospital: request.hospital.clone(), clinician: request.clinician, slot: request.slot };
+        let asker = Asker { hospital: request.hospital.clone(), clinician: request.clinician, slot: request.slot };
         self.budgets.reserve(request.request, asker.clone())?;
         let _reserved = Reserved(&self.budgets, request.request);
 
@@ -136,8 +135,7 @@ impl Search {
         })
         .await
         .map_err(|error| SearchError::Defect(error.to_string()))??;
-        let (answer, entry) =
-            disclose(self.network, signed.source(), findings, &self.members, &*self.random)?;
+        let (answer, entry) = disclose(self.network, signed.source(), findings, &self.members, &*self.random)?;
         let answer = answer.encode();
         let stored = self.store_first(&signed, &entry, answer)?;
         let recorded = self.record(request.request, entry).await?;

@@ -35,7 +35,7 @@ impl MatcherService {
     /// Who is at the other end.
     fn caller<T>(&self, request: &Request<T>) -> Result<OrganisationId, Status> {
         let certificates = request.peer_certs().unwrap_or_default();
-        let root = |id: &OrganisationId| Some(self.search.members.get(id)?.tls_root.as_bytes().to_vec());
+        let root = |id: &OrganisationId| Some(self.search.members.get(id)?.tls_root.der().to_vec());
         let peer = peer_identity(&certificates, root, self.search.clock.now())
             .map_err(|error| Status::unauthenticated(error.to_string()))?;
         Ok(peer.organisation)

@@ -23,8 +23,7 @@ impl MatcherStore {
                 if u16::try_from(next).is_err() {
                     return Err(StoreError::Hospitals { limit: u16::MAX });
                 }
-                connection
-                    .execute("INSERT INTO hospital (number, name) VALUES (?1, ?2)", (next, hospital.as_str()))?;
+                connection.execute("INSERT INTO hospital (number, name) VALUES (?1, ?2)", (next, hospital.as_str()))?;
                 next
             }
         };
