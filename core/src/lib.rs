@@ -32,6 +32,7 @@ pub mod record;
 pub mod score;
 pub mod sealing;
 pub mod signature;
+pub mod synthetic;
 pub mod term;
 pub mod time;
 pub mod token;

@@ -43,6 +43,13 @@ impl LayWord {
         Ok(rows)
     }
 
+    /// The lay words that are part of the program.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "the file is committed and parsed by the tests")]
+    pub fn built_in() -> Vec<Self> {
+        Self::parse(include_str!("../../../data/lay-words.tsv")).expect("the built-in lay words parse")
+    }
+
     /// What people say.
     #[must_use]
     pub fn words(&self) -> &str {

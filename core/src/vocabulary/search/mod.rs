@@ -98,11 +98,8 @@ struct Overlap {
     exact: u32,
 }
 
-#[expect(clippy::expect_used, reason = "the file is committed and parsed by the tests")]
-static BUILT_IN: LazyLock<Arc<SearchIndex>> = LazyLock::new(|| {
-    let overlay = LayWord::parse(include_str!("../../../data/lay-words.tsv")).expect("the built-in lay words parse");
-    Arc::new(SearchIndex::new(Vocabulary::built_in(), &overlay))
-});
+static BUILT_IN: LazyLock<Arc<SearchIndex>> =
+    LazyLock::new(|| Arc::new(SearchIndex::new(Vocabulary::built_in(), &LayWord::built_in())));
 
 impl SearchIndex {
     /// Indexes the symptoms of a vocabulary. Lay words whose term is unknown to it are left out.
