@@ -19,6 +19,8 @@ mod simulate;
 mod store;
 mod stub;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod validate;
 pub mod verify;
 mod view;

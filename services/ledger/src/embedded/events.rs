@@ -53,9 +53,7 @@ impl Follower {
             let head = *self.head.borrow_and_update();
             match head.filter(|head| head.height > self.next) {
                 Some(head) => self.read = self.read_on(head.network).await?,
-                None => {
-                    self.head.changed().await.map_err(|_| LedgerError::Unavailable("the ledger is stopping".into()))?
-                }
+                None => self.wait().await?,
             }
         }
     }

@@ -1,0 +1,65 @@
+//! What only the embedded ledger promises: its file, its journal, its blocks.
+
+mod blocks;
+mod files;
+mod ordering;
+mod tampering;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use semblance_core::organisation::Role;
+use semblance_core::random::SeededSource;
+use semblance_core::time::ManualClock;
+
+use super::{EmbeddedLedger, OpenError, Options};
+use crate::suite::scratch::{ScratchContract, collection, endorsed, genesis};
+use crate::suite::{Party, START};
+use crate::{Call, Committed, Ledger};
+
+/// A ledger in a folder that goes away.
+struct Fixture {
+    folder: tempfile::TempDir,
+    parties: Vec<Party>,
+    ledger: Option<EmbeddedLedger>,
+}
+
+impl Fixture {
+    async fn new(hospitals: u8, matchers: u8) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = open(&folder.path().join("ledger.db"), 1).unwrap();
+        let fixture = Self { folder, parties: Party::all(hospitals, matchers), ledger: Some(ledger) };
+        let founder = fixture.ledger().handle(fixture.parties[0].identity(Role::Admin));
+        founder.submit(genesis(&fixture.parties)).await.unwrap();
+        fixture
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    fn ledger(&self) -> &EmbeddedLedger {
+        self.ledger.as_ref().unwrap()
+    }
+
+    fn node(&self, party: usize) -> Arc<dyn Ledger> {
+        self.ledger().handle(self.parties[party].identity(Role::Node))
+    }
+
+    async fn put_private(&self, key: &str, value: &[u8]) -> Committed {
+        let mut put = private("put_private", key);
+        put.transient.insert("value".into(), value.to_vec());
+        self.node(0).submit(put).await.unwrap()
+    }
+}
+
+/// A call about a private key of hospital 1, endorsed as its collection asks.
+fn private(function: &str, key: &str) -> Call {
+    endorsed(function, &[&collection("hospital-1"), key], &["hospital-1", "matcher-1"])
+}
+
+fn open(path: &Path, seed: u8) -> Result<EmbeddedLedger, OpenError> {
+    let clock = Arc::new(ManualClock::at(START));
+    let random = Arc::new(SeededSource::new([seed; 32]));
+    EmbeddedLedger::open(path, clock, random, Arc::new(ScratchContract), Options::default())
+}

@@ -1,0 +1,136 @@
+//! The file: who owns it, what is refused, what a crash leaves, and when purged bytes are gone.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use rusqlite::Connection;
+
+use super::*;
+use crate::embedded::OrdinaryRule;
+use crate::suite::scratch::call;
+
+#[tokio::test]
+async fn one_process_owns_the_file() {
+    let mut fixture = Fixture::new(1, 0).await;
+    assert!(matches!(open(&fixture.path(), 2), Err(OpenError::Locked { .. })));
+    fixture.ledger = None;
+    assert_eq!(open(&fixture.path(), 2).unwrap().head().unwrap().height, 1);
+}
+
+#[tokio::test]
+async fn other_files_are_refused_with_a_clear_text() {
+    let mut fixture = Fixture::new(1, 0).await;
+    fixture.ledger = None;
+    let path = fixture.path();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = open(&path, 2).err().unwrap();
+    assert!(matches!(error, OpenError::Newer { found: 99, .. }));
+    assert!(error.to_string().contains("update semblance"), "{error}");
+    assert!(matches!(super::super::verify::verify_file(&path), Err(OpenError::Newer { .. })));
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 1).unwrap();
+
+    let options = Options { ordinary: OrdinaryRule::at_least(2) };
+    let (clock, random) = (Arc::new(ManualClock::at(START)), Arc::new(SeededSource::new([3; 32])));
+    let other_rule = EmbeddedLedger::open(&path, clock, random, Arc::new(ScratchContract), options);
+    assert!(matches!(other_rule.err().unwrap(), OpenError::Rule { stored: 1, asked: 2, .. }));
+
+    let foreign = fixture.folder.path().join("foreign.db");
+    Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+    assert!(matches!(open(&foreign, 2), Err(OpenError::NotALedger { .. })));
+    let text = fixture.folder.path().join("text.db");
+    std::fs::write(&text, "this is no database, but it is long enough to look like one".repeat(20)).unwrap();
+    assert!(matches!(open(&text, 2), Err(OpenError::Database(_))));
+    let missing = fixture.folder.path().join("missing.db");
+    assert!(matches!(super::super::verify::verify_file(&missing), Err(OpenError::Missing { .. })));
+}
+
+fn holds(folder: &Path, marker: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        bytes.windows(marker.len()).any(|window| window == marker)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn purged_bytes_leave_the_files_within_a_second() {
+    let fixture = Fixture::new(1, 1).await;
+    let marker = *b"0123456789abcdef-a-value-that-no-other-file-holds";
+    // One on a page with others, one over several pages of its own.
+    let large: Vec<u8> = marker.iter().copied().cycle().take(20_000).collect();
+    for number in 0..30 {
+        fixture.put_private(&format!("other-{number}"), &[b'o'; 300]).await;
+    }
+    fixture.put_private("small", &marker).await;
+    fixture.put_private("large", &large).await;
+    assert!(holds(fixture.folder.path(), &marker));
+    let mut follower = fixture.ledger().blocks(0);
+    follower.next().await.unwrap().unwrap();
+    fixture.put_private("small", b"replaced").await;
+    fixture.node(0).submit(private("purge_private", "large")).await.unwrap();
+    let purged = Instant::now();
+    while holds(fixture.folder.path(), &marker) {
+        assert!(purged.elapsed() < Duration::from_secs(1), "purged bytes are still there");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(fixture.ledger().verify().await.unwrap().is_sound());
+}
+
+/// Copies what a crash at this moment would leave on the disk.
+fn crash(from: &Path, to: &Path) {
+    for ending in ["", "-wal"] {
+        let name = format!("ledger.db{ending}");
+        if from.join(&name).exists() {
+            std::fs::copy(from.join(&name), to.join(&name)).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_crash_ten_thousand_cases_are_there_within_two_seconds() {
+    let fixture = Fixture::new(1, 1).await;
+    let node = fixture.node(0);
+    for number in 0..100 {
+        node.submit(call("put_many", &[&format!("case-{number}"), "100"])).await.unwrap();
+    }
+    fixture.put_private("key", b"private").await;
+    let head = fixture.ledger().head().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    crash(fixture.folder.path(), copy.path());
+    // A write that was never acknowledged, torn in the middle.
+    let journal = copy.path().join("ledger.db-wal");
+    let mut bytes = std::fs::read(&journal).unwrap();
+    bytes.extend_from_slice(&[0x5a; 3000]);
+    std::fs::write(&journal, bytes).unwrap();
+
+    let opening = Instant::now();
+    let ledger = open(&copy.path().join("ledger.db"), 7).unwrap();
+    assert!(opening.elapsed() < Duration::from_secs(2), "{:?}", opening.elapsed());
+    assert_eq!(ledger.head(), Some(head));
+    let node = ledger.handle(fixture.parties[0].identity(Role::Node));
+    assert_eq!(node.evaluate(call("get", &["case-99/0099"])).await.unwrap().len(), 200);
+    node.submit(call("put", &["after", "x"])).await.unwrap();
+    assert!(ledger.verify().await.unwrap().is_sound());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_cut_anywhere_gives_an_earlier_sound_ledger() {
+    let fixture = Fixture::new(1, 1).await;
+    for number in 0..10 {
+        fixture.node(0).submit(call("append", &["key", &number.to_string()])).await.unwrap();
+        fixture.put_private("key", format!("value {number}").as_bytes()).await;
+    }
+    let copy = tempfile::tempdir().unwrap();
+    crash(fixture.folder.path(), copy.path());
+    let journal = std::fs::read(copy.path().join("ledger.db-wal")).unwrap();
+    let mut last = u64::MAX;
+    for keep in [100, 95, 80, 60, 40, 20, 10] {
+        let cut = tempfile::tempdir().unwrap();
+        crash(copy.path(), cut.path());
+        std::fs::write(cut.path().join("ledger.db-wal"), &journal[..journal.len() * keep / 100]).unwrap();
+        let Ok(ledger) = open(&cut.path().join("ledger.db"), 7) else { panic!("cut at {keep} %") };
+        let report = ledger.verify().await.unwrap();
+        assert!(report.is_sound(), "cut at {keep} %: {:?}", report.findings);
+        assert!(report.blocks <= last);
+        last = report.blocks;
+    }
+}

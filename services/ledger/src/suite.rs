@@ -1,0 +1,214 @@
+//! The tests that every ledger passes: what Fabric means by a transaction, told as small stories.
+//!
+//! A ledger under test says how to start a network ([`Factory`]) and what can be done to it ([`LedgerUnderTest`]);
+//! `ledger_suite!` makes one test of each story. Where a ledger cannot do something to itself, such as letting a peer
+//! lie, it says so and the story ends early.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use semblance_contract::Contract;
+use semblance_core::id::{NetworkId, OrganisationId};
+use semblance_core::organisation::{Organisation, OrganisationKind, Role, SealingKey, TlsRoot};
+use semblance_core::sealing::{SealingKeyId, SealingSecret};
+use semblance_core::signature::SigningKey;
+use semblance_core::time::{ManualClock, Timestamp};
+
+use crate::embedded::Peers;
+use crate::embedded::verify::Report;
+use crate::identity::{Identity, IncomingProposal};
+use crate::{Call, Committed, Ledger, LedgerError};
+
+pub mod engine;
+pub mod events;
+pub mod members;
+pub mod private;
+pub mod rules;
+pub mod scratch;
+
+/// The network of all tests.
+pub const NETWORK: NetworkId = NetworkId::from_bytes([9; 16]);
+/// When all tests begin.
+pub const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+
+/// An organisation of a test network, with all its secrets.
+#[derive(Clone)]
+pub struct Party {
+    /// Its name.
+    pub id: OrganisationId,
+    /// What it does.
+    pub kind: OrganisationKind,
+    /// Its node's key.
+    pub key: SigningKey,
+    /// Its sealing key's secret half.
+    pub sealing: [u8; 32],
+    /// What its certificates verify against (DER); a factory that makes certificates puts its own here.
+    pub tls_root: Vec<u8>,
+    /// SHA-256 of its node's certificate; likewise.
+    pub certificate: [u8; 32],
+}
+
+impl Party {
+    /// `hospital-1`, `hospital-2`, …, then `matcher-1`, …; always the same keys.
+    #[must_use]
+    pub fn all(hospitals: u8, matchers: u8) -> Vec<Self> {
+        let hospitals = (1..=hospitals).map(|number| Self::new(OrganisationKind::Hospital, number));
+        hospitals.chain((1..=matchers).map(|number| Self::new(OrganisationKind::Matcher, number))).collect()
+    }
+
+    fn new(kind: OrganisationKind, number: u8) -> Self {
+        let seed = match kind {
+            OrganisationKind::Hospital => number,
+            OrganisationKind::Matcher => 100 + number,
+        };
+        Self {
+            id: organisation(&format!("{kind}-{number}")),
+            kind,
+            key: SigningKey::from_seed(&[seed; 32]),
+            sealing: [seed; 32],
+            tls_root: vec![seed],
+            certificate: [seed; 32],
+        }
+    }
+
+    /// Its record, as genesis takes it.
+    #[must_use]
+    pub fn record(&self) -> Organisation {
+        let sealing = SealingSecret::from_bytes(self.sealing).expect("a valid secret");
+        Organisation {
+            id: self.id.clone(),
+            kind: self.kind,
+            verifying_key: self.key.verifying_key(),
+            sealing_key: SealingKey { id: SealingKeyId(1), public: *sealing.public() },
+            tls_root: TlsRoot::new(self.tls_root.clone()).expect("a root of a fair size"),
+            rotations: 0,
+        }
+    }
+
+    /// How it speaks to the ledger.
+    #[must_use]
+    pub fn identity(&self, role: Role) -> Identity {
+        Identity {
+            network: NETWORK,
+            organisation: self.id.clone(),
+            role,
+            certificate: self.certificate,
+            key: self.key.clone(),
+        }
+    }
+}
+
+/// Starts networks.
+#[async_trait]
+pub trait Factory: Send + Sync {
+    /// A new ledger that runs this contract, before genesis. Parties may be given certificates.
+    async fn start(&self, contract: Arc<dyn Contract>, parties: &mut [Party]) -> Box<dyn LedgerUnderTest>;
+}
+
+/// A ledger, and what can be done to it.
+#[async_trait]
+pub trait LedgerUnderTest: Send + Sync {
+    /// The ledger as an identity of one of the parties sees it.
+    fn handle(&self, identity: Identity) -> Arc<dyn Ledger>;
+
+    /// Runs the first transaction.
+    async fn genesis(&self, identity: Identity, call: Call) -> Result<Committed, LedgerError>;
+
+    /// The clock of the ledger and of the handles.
+    fn clock(&self) -> Arc<ManualClock>;
+
+    /// Sends a signed proposal over the connection of a party; none where the ledger signs in its own way.
+    async fn send(&self, through: &Party, proposal: IncomingProposal) -> Option<Result<Committed, LedgerError>>;
+
+    /// The peers, where they can be made to lie or be taken down.
+    fn peers(&self) -> Option<&Peers>;
+
+    /// Stops the ledger and starts it again from its files; false where that cannot be done.
+    async fn restart(&mut self) -> bool;
+
+    /// Verifies the whole history, where the ledger can.
+    async fn verify(&self) -> Option<Report>;
+}
+
+/// A network that runs, and its parties.
+pub struct Network {
+    /// The ledger.
+    pub ledger: Box<dyn LedgerUnderTest>,
+    /// Its organisations, hospitals first.
+    pub parties: Vec<Party>,
+}
+
+impl Network {
+    /// Starts a network with the scratch contract and runs its genesis.
+    pub async fn scratch(factory: &dyn Factory, hospitals: u8, matchers: u8) -> Self {
+        let mut parties = Party::all(hospitals, matchers);
+        let ledger = factory.start(Arc::new(scratch::ScratchContract), &mut parties).await;
+        let network = Self { ledger, parties };
+        let genesis = scratch::genesis(&network.parties);
+        let founder = network.parties[0].identity(Role::Admin);
+        network.ledger.genesis(founder, genesis).await.expect("genesis is valid");
+        network
+    }
+
+    /// A party by name.
+    #[must_use]
+    pub fn party(&self, name: &str) -> &Party {
+        self.parties.iter().find(|party| party.id.as_str() == name).expect("a party of this name")
+    }
+
+    /// The ledger as a party's node sees it.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Arc<dyn Ledger> {
+        self.ledger.handle(self.party(name).identity(Role::Node))
+    }
+
+    /// Checks at the end of a story that the whole history is sound.
+    pub async fn assert_sound(&self) {
+        if let Some(report) = self.ledger.verify().await {
+            assert!(report.is_sound(), "{:?}", report.findings);
+        }
+    }
+}
+
+/// A name that is known to be one.
+#[must_use]
+pub fn organisation(name: &str) -> OrganisationId {
+    OrganisationId::new(name).expect("an organisation's name")
+}
+
+/// Makes a test of each story: `ledger_suite!(factory expression)`.
+#[macro_export]
+macro_rules! ledger_suite {
+    ($factory:expr) => {
+        $crate::ledger_suite!(@stories $factory,
+            engine: reads_do_not_see_own_writes, nothing_of_a_refused_call_takes_effect, queries_write_nothing,
+                concurrent_writers_of_one_key_never_lose_a_write, a_range_that_changed_invalidates,
+                what_was_acknowledged_survives_a_restart, concurrent_calls_are_all_durable;
+            events: followers_see_every_block_once, a_follower_resumes_anywhere, a_slow_follower_holds_nobody_up,
+                there_is_one_event, block_time_never_goes_back, followers_survive_a_restart;
+            members: a_replayed_proposal_is_refused, a_backdated_proposal_is_refused, an_oversized_call_is_refused,
+                another_signature_is_refused, a_stranger_is_refused, changed_private_input_is_refused,
+                another_network_is_refused, a_rotated_key_no_longer_signs, a_second_genesis_is_refused;
+            private: private_data_are_for_members_alone, purged_data_are_gone, only_the_hash_is_public;
+            rules: two_altered_peers_cannot_write_an_owners_key, peers_must_agree, strangers_cannot_endorse,
+                a_collection_needs_its_hospital_and_a_matcher, a_missing_matcher_stops_private_writes_alone,
+                a_policy_cannot_loosen_itself;
+        );
+    };
+    (@stories $factory:expr, $($module:ident: $($story:ident),*;)*) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                $crate::suite::$module::$story(&$factory).await;
+            }
+        )*)*
+    };
+}

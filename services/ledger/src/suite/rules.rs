@@ -1,0 +1,115 @@
+//! Stories about whose endorsement a write needs.
+
+use std::sync::Arc;
+
+use semblance_core::record::Record;
+use semblance_core::signature::SigningKey;
+
+use super::private::put;
+use super::scratch::{ForgingContract, call, collection, endorsed};
+use super::{Factory, Network, Party, organisation};
+use crate::{Call, LedgerError, Validation};
+
+fn refused_by_policy<T: std::fmt::Debug>(outcome: &Result<T, LedgerError>) -> bool {
+    matches!(outcome, Err(LedgerError::Invalid { validation: Validation::EndorsementPolicyFailure, .. }))
+}
+
+/// Two organisations whose peers run another contract agree on what they want, and still cannot write what a third
+/// one owns.
+pub async fn two_altered_peers_cannot_write_an_owners_key(factory: &dyn Factory) {
+    let network = Network::scratch(factory, 2, 1).await;
+    let Some(peers) = network.ledger.peers() else { return };
+    network.node("hospital-1").submit(call("own", &["case", "hospital-1"])).await.expect("valid");
+    let stolen = Party { key: SigningKey::from_seed(&[33; 32]), ..network.party("hospital-1").clone() };
+    let forging = ForgingContract { key: "case".into(), value: stolen.record().encode() };
+    for name in ["hospital-2", "matcher-1"] {
+        peers.alter(&organisation(name), Some(Arc::new(forging.clone())));
+    }
+    let forged = endorsed("get", &["case"], &["hospital-2", "matcher-1"]);
+    let outcome = network.node("hospital-2").submit(forged).await;
+    assert!(refused_by_policy(&outcome), "{outcome:?}");
+    let with_owner = endorsed("get", &["case"], &["hospital-1", "hospital-2", "matcher-1"]);
+    let outcome = network.node("hospital-2").submit(with_owner).await;
+    assert!(
+        matches!(&outcome, Err(LedgerError::Refused { code, .. }) if code == "endorsement-mismatch"),
+        "{outcome:?}"
+    );
+    assert_eq!(network.node("hospital-1").evaluate(call("get", &["case"])).await.expect("answered"), b"owned");
+    network.node("hospital-1").submit(call("put", &["case", "changed"])).await.expect("the owner may");
+    network.assert_sound().await;
+}
+
+/// Peers that come to different results do not endorse.
+pub async fn peers_must_agree(factory: &dyn Factory) {
+    let network = Network::scratch(factory, 2, 0).await;
+    let Some(peers) = network.ledger.peers() else { return };
+    let forging = ForgingContract { key: "key".into(), value: b"forged".to_vec() };
+    peers.alter(&organisation("hospital-2"), Some(Arc::new(forging)));
+    let both = || endorsed("put", &["key", "honest"], &["hospital-1", "hospital-2"]);
+    let outcome = network.node("hospital-1").submit(both()).await;
+    assert!(
+        matches!(&outcome, Err(LedgerError::Refused { code, .. }) if code == "endorsement-mismatch"),
+        "{outcome:?}"
+    );
+    peers.alter(&organisation("hospital-2"), None);
+    network.node("hospital-1").submit(both()).await.expect("agreed");
+}
+
+/// Who is no member cannot be named.
+pub async fn strangers_cannot_endorse(factory: &dyn Factory) {
+    let network = Network::scratch(factory, 1, 0).await;
+    let outcome = network.node("hospital-1").submit(endorsed("put", &["key", "x"], &["stranger"])).await;
+    assert!(matches!(outcome, Err(LedgerError::Identity(_))), "{outcome:?}");
+}
+
+/// A hospital alone, or another hospital with a matcher, cannot write into a hospital's collection.
+pub async fn a_collection_needs_its_hospital_and_a_matcher(factory: &dyn Factory) {
+    let network = Network::scratch(factory, 2, 2).await;
+    let with = |endorsers: &[&str]| Call {
+        endorsers: endorsers.iter().map(|name| organisation(name)).collect(),
+        ..put("key", b"value")
+    };
+    for wrong in [&["hospital-1"][..], &["hospital-2", "matcher-1"], &["hospital-1", "hospital-2"], &["matcher-1"]] {
+        let outcome = network.node("hospital-1").submit(with(wrong)).await;
+        assert!(refused_by_policy(&outcome), "{wrong:?}: {outcome:?}");
+    }
+    network.node("hospital-1").submit(with(&["hospital-1", "matcher-2"])).await.expect("either matcher will do");
+    let purge = |endorsers: &[&str]| endorsed("purge_private", &[&collection("hospital-1"), "key"], endorsers);
+    let outcome = network.node("hospital-2").submit(purge(&["hospital-2", "matcher-1"])).await;
+    assert!(refused_by_policy(&outcome), "{outcome:?}");
+    network.node("hospital-2").submit(purge(&["hospital-1", "matcher-1"])).await.expect("its own rule is kept");
+    network.assert_sound().await;
+}
+
+/// While the matcher is down public writes go on; private ones wait, or go to another matcher.
+pub async fn a_missing_matcher_stops_private_writes_alone(factory: &dyn Factory) {
+    let network = Network::scratch(factory, 2, 2).await;
+    let Some(peers) = network.ledger.peers() else { return };
+    peers.set_down(&organisation("matcher-1"), true);
+    let outcome = network.node("hospital-1").submit(put("key", b"value")).await;
+    assert!(matches!(outcome, Err(LedgerError::Unavailable(_))), "{outcome:?}");
+    network
+        .node("hospital-1")
+        .submit(endorsed("put", &["tombstone", "x"], &["hospital-1", "hospital-2"]))
+        .await
+        .expect("public writes need no matcher");
+    let other = vec![organisation("hospital-1"), organisation("matcher-2")];
+    network.node("hospital-1").submit(Call { endorsers: other, ..put("key", b"value") }).await.expect("the other one");
+    peers.set_down(&organisation("matcher-1"), false);
+    network.node("hospital-1").submit(put("key", b"value")).await.expect("up again");
+}
+
+/// The policy that stood before decides over a change of the policy.
+pub async fn a_policy_cannot_loosen_itself(factory: &dyn Factory) {
+    let network = Network::scratch(factory, 2, 0).await;
+    network.node("hospital-1").submit(call("own", &["key", "hospital-1"])).await.expect("valid");
+    let take = || endorsed("own", &["key", "hospital-2"], &["hospital-2"]);
+    let outcome = network.node("hospital-2").submit(take()).await;
+    assert!(refused_by_policy(&outcome), "{outcome:?}");
+    let give = endorsed("own", &["key", "hospital-2"], &["hospital-1"]);
+    network.node("hospital-1").submit(give).await.expect("the owner gives it away");
+    let outcome = network.node("hospital-1").submit(call("put", &["key", "x"])).await;
+    assert!(refused_by_policy(&outcome), "{outcome:?}");
+    network.node("hospital-2").submit(take()).await.expect("its own now");
+    network.assert_sound().await;
+}

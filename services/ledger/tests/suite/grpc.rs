@@ -1,0 +1,252 @@
+//! Through gRPC with mutual TLS, as another process would.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use semblance_contract::Contract;
+use semblance_core::id::OrganisationId;
+use semblance_core::organisation::Role;
+use semblance_core::random::SeededSource;
+use semblance_core::time::ManualClock;
+use semblance_ledger::embedded::verify::Report;
+use semblance_ledger::embedded::{LedgerService, Peers, RemoteLedger};
+use semblance_ledger::identity::{Identity, IncomingProposal};
+use semblance_ledger::suite::scratch::{ScratchContract, call, genesis};
+use semblance_ledger::suite::{Factory, LedgerUnderTest, Network, Party};
+use semblance_ledger::tls::{certificate_digest, server_config};
+use semblance_ledger::{Call, Committed, Ledger, LedgerError, ledger_suite};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Server};
+
+use crate::embedded::Running;
+
+struct Grpc;
+
+/// An organisation's authority and the one certificate it issued.
+struct Authority {
+    root: Certificate,
+    leaf_pem: String,
+    leaf_der: Vec<u8>,
+    key_pem: String,
+}
+
+impl Authority {
+    fn new(organisation: &str, role: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.distinguished_name.push(DnType::OrganizationName, organisation);
+        params.distinguished_name.push(DnType::CommonName, format!("{organisation} authority"));
+        let root = params.self_signed(&key).unwrap();
+        let issuer = Issuer::from_params(&params, &key);
+        let leaf_key = KeyPair::generate().unwrap();
+        let mut leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        leaf.distinguished_name.push(DnType::OrganizationName, organisation);
+        leaf.distinguished_name.push(DnType::OrganizationalUnitName, role);
+        leaf.distinguished_name.push(DnType::CommonName, "test");
+        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let leaf = leaf.signed_by(&leaf_key, &issuer).unwrap();
+        Self { root, leaf_pem: leaf.pem(), leaf_der: leaf.der().to_vec(), key_pem: leaf_key.serialize_pem() }
+    }
+}
+
+struct Serving {
+    running: Running,
+    random: Arc<SeededSource>,
+    authorities: BTreeMap<OrganisationId, Authority>,
+    strangers: Vec<Authority>,
+    address: SocketAddr,
+    server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Serving {
+    async fn serve(&mut self) {
+        let tls = {
+            let own = self.authorities.values().next().unwrap();
+            let roots = self.authorities.values().chain(&self.strangers).map(|authority| &**authority.root.der());
+            server_config(&own.leaf_pem, &own.key_pem, roots)
+        };
+        let listener = loop {
+            match tokio::net::TcpListener::bind(self.address).await {
+                Ok(listener) => break listener,
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            }
+        };
+        self.address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let service = LedgerService::server(self.running.ledger().clone());
+        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+        let server = Server::builder().tls_config(tls).unwrap().add_service(service);
+        let task = tokio::spawn(async move {
+            server
+                .serve_with_incoming_shutdown(incoming, async {
+                    let _ = stopped.await;
+                })
+                .await
+                .unwrap();
+        });
+        self.server = Some((stop, task));
+    }
+
+    fn channel(&self, authority: &Authority) -> Channel {
+        let root = &self.authorities.values().next().unwrap().root;
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(tonic::transport::Certificate::from_pem(root.pem()))
+            .identity(tonic::transport::Identity::from_pem(&authority.leaf_pem, &authority.key_pem))
+            .domain_name("localhost");
+        let endpoint = Endpoint::from_shared(format!("https://{}", self.address)).unwrap();
+        endpoint.tls_config(tls).unwrap().connect_lazy()
+    }
+
+    fn remote(&self, identity: Identity) -> RemoteLedger {
+        let channel = self.channel(self.authorities.get(&identity.organisation).unwrap());
+        RemoteLedger::new(channel, identity, self.running.clock.clone(), self.random.clone())
+    }
+}
+
+#[async_trait]
+impl Factory for Grpc {
+    async fn start(&self, contract: Arc<dyn Contract>, parties: &mut [Party]) -> Box<dyn LedgerUnderTest> {
+        Box::new(start(contract, parties).await)
+    }
+}
+
+async fn start(contract: Arc<dyn Contract>, parties: &mut [Party]) -> Serving {
+    let mut authorities = BTreeMap::new();
+    for party in parties {
+        let authority = Authority::new(party.id.as_str(), "node");
+        party.tls_root = authority.root.der().to_vec();
+        party.certificate = certificate_digest(&authority.leaf_der);
+        authorities.insert(party.id.clone(), authority);
+    }
+    let mut serving = Serving {
+        running: Running::start(contract),
+        random: Arc::new(SeededSource::new([200; 32])),
+        authorities,
+        // Roots that the connection accepts, as after a member has gone, but no member stands behind.
+        strangers: vec![Authority::new("hospital-1", "node"), Authority::new("stranger", "node")],
+        address: "127.0.0.1:0".parse().unwrap(),
+        server: None,
+    };
+    serving.serve().await;
+    serving
+}
+
+#[async_trait]
+impl LedgerUnderTest for Serving {
+    fn handle(&self, identity: Identity) -> Arc<dyn Ledger> {
+        Arc::new(self.remote(identity))
+    }
+
+    async fn genesis(&self, identity: Identity, call: Call) -> Result<Committed, LedgerError> {
+        self.running.ledger().handle(identity).submit(call).await
+    }
+
+    fn clock(&self) -> Arc<ManualClock> {
+        self.running.clock.clone()
+    }
+
+    async fn send(&self, through: &Party, proposal: IncomingProposal) -> Option<Result<Committed, LedgerError>> {
+        Some(self.remote(through.identity(Role::Node)).submit_signed(proposal).await)
+    }
+
+    fn peers(&self) -> Option<&Peers> {
+        Some(self.running.ledger().peers())
+    }
+
+    async fn restart(&mut self) -> bool {
+        self.running.ledger().stop();
+        let (stop, task) = self.server.take().unwrap();
+        let _ = stop.send(());
+        task.await.unwrap();
+        self.running.ledger = None;
+        self.running.open();
+        self.serve().await;
+        true
+    }
+
+    async fn verify(&self) -> Option<Report> {
+        Some(self.running.ledger().verify().await.unwrap())
+    }
+}
+
+ledger_suite!(Grpc);
+
+async fn network(parties: &mut Vec<Party>) -> Serving {
+    let serving = start(Arc::new(ScratchContract), parties).await;
+    let founder = parties.first().unwrap().identity(Role::Admin);
+    serving.genesis(founder, genesis(parties)).await.unwrap();
+    serving
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_speaks_for_its_own_organisation_alone() {
+    let mut parties = Party::all(2, 1);
+    let serving = network(&mut parties).await;
+    let [one, two] = [&parties[0], &parties[1]];
+    let speak = |authority: &Authority, identity: Identity| {
+        RemoteLedger::new(serving.channel(authority), identity, serving.running.clock.clone(), serving.random.clone())
+    };
+    let own = serving.authorities.get(&one.id).unwrap();
+    speak(own, one.identity(Role::Node)).submit(call("put", &["a", "x"])).await.unwrap();
+    // Another organisation's proposal, another role, another certificate's digest.
+    let digest = Identity { certificate: [1; 32], ..one.identity(Role::Node) };
+    for identity in [two.identity(Role::Node), one.identity(Role::Admin), digest] {
+        let remote = speak(own, identity);
+        for outcome in [
+            remote.submit(call("put", &["a", "y"])).await.map(|_| ()),
+            remote.evaluate(call("get", &["a"])).await.map(|_| ()),
+        ] {
+            assert!(matches!(outcome, Err(LedgerError::Identity(_))), "{outcome:?}");
+        }
+    }
+    // The right name under another root, and a name of no member: neither is heard, not even to follow.
+    for stranger in &serving.strangers {
+        let identity = Identity { certificate: certificate_digest(&stranger.leaf_der), ..one.identity(Role::Node) };
+        let remote = speak(stranger, identity);
+        let outcome = remote.evaluate(call("get", &["a"])).await;
+        assert!(matches!(outcome, Err(LedgerError::Identity(_))), "{outcome:?}");
+        assert!(matches!(remote.blocks(0).await.map(|_| ()), Err(LedgerError::Identity(_))));
+        assert!(matches!(remote.head().await, Err(LedgerError::Identity(_))));
+    }
+    let (height, hash) = speak(own, one.identity(Role::Node)).head().await.unwrap();
+    let head = serving.running.ledger().head().unwrap();
+    assert_eq!((height, hash), (head.height, Some(head.hash)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_is_down_says_that_nothing_was_written() {
+    let mut parties = Party::all(1, 0);
+    let mut serving = network(&mut parties).await;
+    let remote = serving.remote(parties[0].identity(Role::Node));
+    remote.submit(call("put", &["a", "x"])).await.unwrap();
+    serving.running.ledger().stop();
+    let (stop, task) = serving.server.take().unwrap();
+    let stopping = remote.submit(call("put", &["a", "y"])).await;
+    assert!(matches!(stopping, Err(LedgerError::Unavailable(_))), "{stopping:?}");
+    let _ = stop.send(());
+    task.await.unwrap();
+    let fresh = serving.remote(parties[0].identity(Role::Node));
+    for outcome in [fresh.submit(call("put", &["a", "z"])).await, fresh.submit(call("put", &["a", "z"])).await] {
+        assert!(matches!(outcome, Err(LedgerError::Unavailable(_))), "{outcome:?}");
+    }
+    assert!(matches!(fresh.evaluate(call("get", &["a"])).await, Err(LedgerError::Unavailable(_))));
+    assert!(matches!(fresh.blocks(0).await.map(|_| ()), Err(LedgerError::Unavailable(_))));
+    serving.running.ledger = None;
+    serving.running.open();
+    serving.serve().await;
+    assert_eq!(remote.evaluate(call("get", &["a"])).await.unwrap(), b"x");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn before_genesis_nobody_is_heard() {
+    let mut parties = Party::all(1, 0);
+    let serving = start(Arc::new(ScratchContract), &mut parties).await;
+    let network = Network { ledger: Box::new(serving), parties };
+    let outcome = network.node("hospital-1").evaluate(call("get", &["a"])).await;
+    assert!(matches!(outcome, Err(LedgerError::Identity(_))), "{outcome:?}");
+}
