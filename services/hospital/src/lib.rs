@@ -7,5 +7,28 @@
 //! To add a use case: a file named after its verb, its local writes in one [`store::Store::step`], and what the
 //! ledger shall know in the outbox, in the same step.
 
+mod chain;
+mod deny;
+mod epoch;
+mod error;
+mod follow;
+mod grant;
 pub mod import;
+mod list;
+pub mod lookup;
+pub mod matcher;
+mod publish;
+mod register;
+mod send;
+mod service;
+mod step;
 pub mod store;
+mod withdraw;
+
+pub use error::{Denied, HospitalError};
+pub use grant::{ConsentTerms, DEFAULT_TEXT};
+pub use list::{CaseSummary, HospitalStatus, LookupSummary, PAGE_MAX, ReceiptSummary};
+pub use send::SendReport;
+pub use service::{HospitalService, Parts, known};
+pub use step::{CaseProblem, Selection, StepReport};
+pub use withdraw::WithdrawalReport;

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use rusqlite::{OptionalExtension, Transaction, params};
+use semblance_core::dummies::CaseSecret;
 use semblance_core::id::Digest;
 use semblance_core::random::RandomSource;
 use semblance_core::term::TermId;
 use semblance_core::time::Timestamp;
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::{StoreError, blob, millis, moment, parsed, unsigned};
 
@@ -105,18 +105,6 @@ impl CaseContent {
     }
 }
 
-/// A case's secret, from which its dummies are drawn.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct CaseSecret([u8; 32]);
-
-impl CaseSecret {
-    /// The bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
 /// A stored case.
 #[derive(Clone)]
 pub struct StoredCase {
@@ -202,7 +190,7 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredCase> {
         content: CaseContent { local_id: parsed(row, 0)?, subject: row.get(1)?, label: row.get(2)?, terms: Vec::new() },
         revision: row.get(3)?,
         changed_at: moment(row, 4)?,
-        secret: CaseSecret(blob(row, 5)?),
+        secret: CaseSecret::from_bytes(blob(row, 5)?),
     })
 }
 
@@ -279,12 +267,12 @@ mod tests {
             store.step(|tx| put(tx, content, Digest::of(b"file"), Timestamp::from_millis(5), &random)).unwrap()
         };
         assert_eq!(put(&case(&[1, 2, 3])), Stored::New);
-        let secret = *store.step(|tx| get(tx, &"p-1".parse().unwrap())).unwrap().unwrap().secret.as_bytes();
+        let secret = *store.step(|tx| get(tx, &"p-1".parse().unwrap())).unwrap().unwrap().secret.expose();
         assert_eq!(put(&case(&[1, 2, 3])), Stored::Unchanged);
         assert_eq!(put(&case(&[1, 2])), Stored::Corrected { revision: 2 });
         let after = store.step(|tx| get(tx, &"p-1".parse().unwrap())).unwrap().unwrap();
         assert_eq!((after.revision, after.content.terms.len()), (2, 2));
-        assert_eq!(*after.secret.as_bytes(), secret);
+        assert_eq!(*after.secret.expose(), secret);
         assert_eq!(store.step(|tx| count(tx)).unwrap(), 1);
     }
 

@@ -5,7 +5,7 @@ use semblance_core::id::ConsentId;
 use semblance_core::time::Timestamp;
 
 use super::case::LocalCaseId;
-use super::{StoreError, blob, millis, moment, parsed, signed, unsigned, words};
+use super::{StoreError, blob, millis, moment, parsed, words};
 
 words! {
     /// How far a consent got.
@@ -33,9 +33,7 @@ pub struct StoredConsent {
     /// The case it is about.
     pub local_id: LocalCaseId,
     /// Its number in the patient key's sequence.
-    pub sequence: u64,
-    /// The salt of the commitment to the case.
-    pub salt: [u8; 32],
+    pub sequence: u32,
     /// From when it holds.
     pub not_before: Timestamp,
     /// Until when it holds.
@@ -50,20 +48,19 @@ pub struct StoredConsent {
     pub code: Option<String>,
 }
 
-const COLUMNS: &str = "consent, local_id, sequence, salt, not_before, expires, statement, signature, state, code";
+const COLUMNS: &str = "consent, local_id, sequence, not_before, expires, statement, signature, state, code";
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredConsent> {
     Ok(StoredConsent {
         consent: ConsentId::from_bytes(blob(row, 0)?),
         local_id: parsed(row, 1)?,
-        sequence: unsigned(row, 2)?,
-        salt: blob(row, 3)?,
-        not_before: moment(row, 4)?,
-        expires: moment(row, 5)?,
-        statement: row.get(6)?,
-        signature: blob(row, 7)?,
-        state: parsed(row, 8)?,
-        code: row.get(9)?,
+        sequence: row.get(2)?,
+        not_before: moment(row, 3)?,
+        expires: moment(row, 4)?,
+        statement: row.get(5)?,
+        signature: blob(row, 6)?,
+        state: parsed(row, 7)?,
+        code: row.get(8)?,
     })
 }
 
@@ -73,14 +70,13 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredConsent> {
 /// Failing storage.
 pub fn insert(tx: &Transaction<'_>, consent: &StoredConsent) -> Result<(), StoreError> {
     tx.prepare_cached(
-        "INSERT INTO consents (consent, local_id, sequence, salt, not_before, expires, statement, signature, state)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO consents (consent, local_id, sequence, not_before, expires, statement, signature, state)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
         consent.consent.as_bytes(),
         consent.local_id.as_str(),
-        signed(consent.sequence),
-        consent.salt,
+        consent.sequence,
         millis(consent.not_before),
         millis(consent.expires),
         consent.statement,

@@ -1,13 +1,13 @@
 //! Look-ups that this hospital asked, with the answers they got.
 
 use rusqlite::{OptionalExtension, Transaction, params};
-use semblance_core::id::{OrganisationId, RequestId};
+use semblance_core::id::{OrganisationId, RequestId, TransactionId};
 use semblance_core::limits::LOOKUP_SLOTS_A_DAY;
 use semblance_core::time::{Day, Timestamp};
 use semblance_core::token::EpochNumber;
 
 use super::case::LocalCaseId;
-use super::{StoreError, blob, millis, moment, parsed, words};
+use super::{StoreError, blob, millis, moment, optional_blob, parsed, signed, unsigned, words};
 
 words! {
     /// How far a look-up got.
@@ -34,14 +34,16 @@ pub struct StoredLookup {
     pub local_id: LocalCaseId,
     /// The clinician, as this hospital knows them.
     pub clinician: String,
-    /// The purpose's code.
-    pub purpose: u8,
-    /// 0 for close, 1 for wide.
-    pub breadth: u8,
+    /// The purpose's word.
+    pub purpose: String,
+    /// `close` or `wide`.
+    pub breadth: String,
     /// The epoch of its tokens.
     pub epoch: EpochNumber,
     /// The matcher asked.
     pub matcher: OrganisationId,
+    /// Until when it may be recorded.
+    pub expires: Timestamp,
     /// The day of its slot.
     pub day: Day,
     /// The slot's number on that day.
@@ -54,6 +56,8 @@ pub struct StoredLookup {
     pub groups: Vec<u8>,
     /// The matcher's answer as it came.
     pub answer: Option<Vec<u8>>,
+    /// The transaction and the block that are said to hold the entry.
+    pub placed: Option<(TransactionId, u64)>,
     /// How far it got.
     pub state: LookupState,
     /// Why it was refused or failed.
@@ -64,8 +68,8 @@ pub struct StoredLookup {
     pub at: Timestamp,
 }
 
-const COLUMNS: &str = "request, local_id, clinician, purpose, breadth, epoch, matcher, day, slot, signed, opening, \
-                       groups, answer, state, code, report, at";
+const COLUMNS: &str = "request, local_id, clinician, purpose, breadth, epoch, matcher, expires, day, slot, signed, \
+                       opening, groups, answer, placed, block, state, code, report, at";
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLookup> {
     Ok(StoredLookup {
@@ -76,16 +80,21 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLookup> {
         breadth: row.get(4)?,
         epoch: EpochNumber(row.get(5)?),
         matcher: parsed(row, 6)?,
-        day: Day::from_number(row.get(7)?),
-        slot: row.get(8)?,
-        signed: row.get(9)?,
-        opening: row.get(10)?,
-        groups: row.get(11)?,
-        answer: row.get(12)?,
-        state: parsed(row, 13)?,
-        code: row.get(14)?,
-        report: row.get(15)?,
-        at: moment(row, 16)?,
+        expires: moment(row, 7)?,
+        day: Day::from_number(row.get(8)?),
+        slot: row.get(9)?,
+        signed: row.get(10)?,
+        opening: row.get(11)?,
+        groups: row.get(12)?,
+        answer: row.get(13)?,
+        placed: match optional_blob(row, 14)? {
+            Some(transaction) => Some((TransactionId::from_bytes(transaction), unsigned(row, 15)?)),
+            None => None,
+        },
+        state: parsed(row, 16)?,
+        code: row.get(17)?,
+        report: row.get(18)?,
+        at: moment(row, 19)?,
     })
 }
 
@@ -95,9 +104,9 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLookup> {
 /// Failing storage, or its slot is taken.
 pub fn insert(tx: &Transaction<'_>, lookup: &StoredLookup) -> Result<(), StoreError> {
     tx.prepare_cached(
-        "INSERT INTO lookups (request, local_id, clinician, purpose, breadth, epoch, matcher, day, slot, signed,
-                              opening, groups, state, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        "INSERT INTO lookups (request, local_id, clinician, purpose, breadth, epoch, matcher, expires, day,
+                              slot, signed, opening, groups, state, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute(params![
         lookup.request.as_bytes(),
@@ -107,6 +116,7 @@ pub fn insert(tx: &Transaction<'_>, lookup: &StoredLookup) -> Result<(), StoreEr
         lookup.breadth,
         lookup.epoch.0,
         lookup.matcher.as_str(),
+        millis(lookup.expires),
         lookup.day.number(),
         lookup.slot,
         lookup.signed,
@@ -140,12 +150,14 @@ pub fn page(tx: &Transaction<'_>, skip: usize, limit: usize) -> Result<Vec<Store
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The first slot of a day that no look-up of this store has taken and that is not below `from`.
+/// The first slot of a day that is not known to be taken and that is not below `from`.
 ///
 /// # Errors
 /// Failing storage.
 pub fn free_slot(tx: &Transaction<'_>, day: Day, from: u16) -> Result<Option<u16>, StoreError> {
-    let mut select = tx.prepare_cached("SELECT slot FROM lookups WHERE day = ?1 ORDER BY slot")?;
+    let mut select = tx.prepare_cached(
+        "SELECT slot FROM lookups WHERE day = ?1 UNION SELECT slot FROM foreign_slots WHERE day = ?1 ORDER BY slot",
+    )?;
     let mut free = from;
     for slot in select.query_map([day.number()], |row| row.get::<_, u16>(0))? {
         let slot = slot?;
@@ -159,13 +171,42 @@ pub fn free_slot(tx: &Transaction<'_>, day: Day, from: u16) -> Result<Option<u16
     Ok((free < LOOKUP_SLOTS_A_DAY).then_some(free))
 }
 
-/// Keeps the matcher's answer and lets the query's opening go.
+/// Notes a slot that the ledger knows to be taken.
 ///
 /// # Errors
 /// Failing storage.
-pub fn set_answer(tx: &Transaction<'_>, request: RequestId, answer: &[u8]) -> Result<(), StoreError> {
-    tx.prepare_cached("UPDATE lookups SET answer = ?2, opening = NULL, state = 'answered' WHERE request = ?1")?
-        .execute(params![request.as_bytes(), answer])?;
+pub fn note_slot(tx: &Transaction<'_>, day: Day, slot: u16) -> Result<(), StoreError> {
+    tx.prepare_cached("INSERT INTO foreign_slots (day, slot) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+        .execute(params![day.number(), slot])?;
+    Ok(())
+}
+
+/// How many look-ups a clinician has made from this day on, refused ones left out.
+///
+/// # Errors
+/// Failing storage.
+pub fn count_since(tx: &Transaction<'_>, clinician: &str, day: Day) -> Result<u32, StoreError> {
+    let mut select =
+        tx.prepare_cached("SELECT count(*) FROM lookups WHERE clinician = ?1 AND day >= ?2 AND state <> 'refused'")?;
+    Ok(select.query_row(params![clinician, day.number()], |row| row.get(0))?)
+}
+
+/// Keeps the matcher's answer and where it says the entry stands; the query's opening goes.
+///
+/// # Errors
+/// Failing storage.
+pub fn set_answer(
+    tx: &Transaction<'_>,
+    request: RequestId,
+    answer: &[u8],
+    transaction: TransactionId,
+    block: u64,
+) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "UPDATE lookups SET answer = ?2, placed = ?3, block = ?4, opening = NULL, state = 'answered'
+         WHERE request = ?1",
+    )?
+    .execute(params![request.as_bytes(), answer, transaction.as_bytes(), signed(block)])?;
     Ok(())
 }
 
@@ -199,16 +240,18 @@ mod tests {
             request: RequestId::random(&random),
             local_id: "a".parse().unwrap(),
             clinician: String::new(),
-            purpose: 1,
-            breadth: 0,
+            purpose: "diagnosis".to_owned(),
+            breadth: "close".to_owned(),
             epoch: EpochNumber(1),
             matcher: OrganisationId::new("m").unwrap(),
+            expires: Timestamp::default(),
             day,
             slot,
             signed: vec![],
             opening: None,
             groups: vec![],
             answer: None,
+            placed: None,
             state: LookupState::Asked,
             code: None,
             report: None,
@@ -224,9 +267,11 @@ mod tests {
                 }
                 assert_eq!(free_slot(tx, day, 0)?, Some(2));
                 assert_eq!(free_slot(tx, day, 3)?, Some(4));
+                note_slot(tx, day, 4)?;
+                assert_eq!(free_slot(tx, day, 3)?, Some(5));
                 assert!(insert(tx, &lookup(3)).is_err());
                 insert(tx, &lookup(2))?;
-                for slot in 4..LOOKUP_SLOTS_A_DAY {
+                for slot in 5..LOOKUP_SLOTS_A_DAY {
                     insert(tx, &lookup(slot))?;
                 }
                 assert_eq!(free_slot(tx, day, 0)?, None);

@@ -81,7 +81,7 @@ pub fn due(tx: &Transaction<'_>, kind: Kind, now: Timestamp, limit: usize) -> Re
 /// Failing storage.
 pub fn put_off(tx: &Transaction<'_>, waiting: &Waiting, now: Timestamp) -> Result<(), StoreError> {
     let delay = 1_000_u64.saturating_mul(1 << waiting.attempts.min(9)).min(5 * 60 * 1_000);
-    tx.prepare_cached("UPDATE outbox SET attempts = attempts + 1, due = ?2 WHERE id = ?1")?
+    tx.prepare_cached("UPDATE outbox SET due = ?2 WHERE id = ?1")?
         .execute(params![waiting.id, millis(now.plus(delay))])?;
     Ok(())
 }
@@ -95,13 +95,37 @@ pub fn remove(tx: &Transaction<'_>, id: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Removes an operation that another one made pointless. Returns whether it was there.
+/// Removes an operation that another one made pointless, unless it was sent already. Returns whether it is gone.
 ///
 /// # Errors
 /// Failing storage.
-pub fn cancel(tx: &Transaction<'_>, kind: Kind, subject: &str) -> Result<bool, StoreError> {
-    let gone = tx.execute("DELETE FROM outbox WHERE kind = ?1 AND subject = ?2", params![kind.as_str(), subject])?;
+pub fn cancel_unsent(tx: &Transaction<'_>, kind: Kind, subject: &str) -> Result<bool, StoreError> {
+    let gone = tx.execute(
+        "DELETE FROM outbox WHERE kind = ?1 AND subject = ?2 AND attempts = 0",
+        params![kind.as_str(), subject],
+    )?;
     Ok(gone > 0)
+}
+
+/// Whether an operation waits.
+///
+/// # Errors
+/// Failing storage.
+pub fn waits(tx: &Transaction<'_>, kind: Kind, subject: &str) -> Result<bool, StoreError> {
+    let mut select = tx.prepare_cached("SELECT 1 FROM outbox WHERE kind = ?1 AND subject = ?2")?;
+    Ok(select.exists(params![kind.as_str(), subject])?)
+}
+
+/// Notes that an operation is being sent: from now on its outcome may be on the ledger without our knowing.
+///
+/// # Errors
+/// Failing storage.
+pub fn sending(tx: &Transaction<'_>, batch: &[Waiting]) -> Result<(), StoreError> {
+    let mut update = tx.prepare_cached("UPDATE outbox SET attempts = attempts + 1 WHERE id = ?1")?;
+    for waiting in batch {
+        update.execute([waiting.id])?;
+    }
+    Ok(())
 }
 
 /// Counts what waits.
@@ -127,10 +151,13 @@ mod tests {
                 add(tx, Kind::Grant, "aa", b"2", now)?;
                 let first = due(tx, Kind::Grant, now, 10)?;
                 assert_eq!((first.len(), first[0].payload.as_slice()), (1, b"1".as_slice()));
+                sending(tx, &first)?;
+                assert!(!cancel_unsent(tx, Kind::Grant, "aa")?);
                 put_off(tx, &first[0], now)?;
                 assert!(due(tx, Kind::Grant, now.plus(999), 10)?.is_empty());
                 let second = due(tx, Kind::Grant, now.plus(1_000), 10)?;
                 assert_eq!(second[0].attempts, 1);
+                sending(tx, &second)?;
                 put_off(tx, &second[0], now)?;
                 assert!(due(tx, Kind::Grant, now.plus(1_999), 10)?.is_empty());
                 remove(tx, second[0].id)?;

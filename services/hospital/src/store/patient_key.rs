@@ -25,6 +25,8 @@ pub struct PatientKey {
     pub seed: [u8; 32],
     /// The Ed25519 public key.
     pub public: [u8; 32],
+    /// The salt of the commitment to the case.
+    pub salt: [u8; 32],
     /// How far its registration got.
     #[zeroize(skip)]
     pub state: KeyState,
@@ -35,8 +37,8 @@ pub struct PatientKey {
 /// # Errors
 /// Failing storage, or the case has one.
 pub fn insert(tx: &Transaction<'_>, id: &LocalCaseId, key: &PatientKey) -> Result<(), StoreError> {
-    tx.prepare_cached("INSERT INTO patient_keys (local_id, seed, public, state) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![id.as_str(), key.seed, key.public, key.state.as_str()])?;
+    tx.prepare_cached("INSERT INTO patient_keys (local_id, seed, public, salt, state) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![id.as_str(), key.seed, key.public, key.salt, key.state.as_str()])?;
     Ok(())
 }
 
@@ -46,9 +48,9 @@ pub fn insert(tx: &Transaction<'_>, id: &LocalCaseId, key: &PatientKey) -> Resul
 /// Failing storage.
 pub fn get(tx: &Transaction<'_>, id: &LocalCaseId) -> Result<Option<PatientKey>, StoreError> {
     Ok(tx
-        .prepare_cached("SELECT seed, public, state FROM patient_keys WHERE local_id = ?1")?
+        .prepare_cached("SELECT seed, public, salt, state FROM patient_keys WHERE local_id = ?1")?
         .query_row([id.as_str()], |row| {
-            Ok(PatientKey { seed: blob(row, 0)?, public: blob(row, 1)?, state: parsed(row, 2)? })
+            Ok(PatientKey { seed: blob(row, 0)?, public: blob(row, 1)?, salt: blob(row, 2)?, state: parsed(row, 3)? })
         })
         .optional()?)
 }

@@ -6,7 +6,7 @@ use semblance_core::time::Timestamp;
 use semblance_core::token::EpochNumber;
 
 use super::case::LocalCaseId;
-use super::{StoreError, blob, millis, moment, optional_blob, parsed, words};
+use super::{StoreError, blob, millis, moment, optional_blob, parsed, unsigned, words};
 
 words! {
     /// How far a publication got.
@@ -107,7 +107,7 @@ pub fn get(tx: &Transaction<'_>, handle: CaseHandle) -> Result<Option<Publicatio
 /// # Errors
 /// Failing storage.
 pub fn newest(tx: &Transaction<'_>, id: &LocalCaseId) -> Result<Option<Publication>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM publications WHERE local_id = ?1 ORDER BY at DESC, handle LIMIT 1");
+    let sql = format!("SELECT {COLUMNS} FROM publications WHERE local_id = ?1 ORDER BY number DESC LIMIT 1");
     Ok(tx.prepare_cached(&sql)?.query_row([id.as_str()], read).optional()?)
 }
 
@@ -118,7 +118,7 @@ pub fn newest(tx: &Transaction<'_>, id: &LocalCaseId) -> Result<Option<Publicati
 pub fn standing(tx: &Transaction<'_>, id: &LocalCaseId, epoch: EpochNumber) -> Result<Vec<Publication>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM publications WHERE local_id = ?1 AND epoch = ?2 AND state IN ('queued', 'live')
-         ORDER BY at DESC"
+         ORDER BY number DESC"
     );
     let mut select = tx.prepare_cached(&sql)?;
     let rows = select.query_map(params![id.as_str(), epoch.0], read)?;
@@ -130,10 +130,19 @@ pub fn standing(tx: &Transaction<'_>, id: &LocalCaseId, epoch: EpochNumber) -> R
 /// # Errors
 /// Failing storage.
 pub fn of_consent(tx: &Transaction<'_>, consent: ConsentId) -> Result<Vec<Publication>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM publications WHERE consent = ?1 AND state <> 'purged' ORDER BY at");
+    let sql = format!("SELECT {COLUMNS} FROM publications WHERE consent = ?1 AND state <> 'purged' ORDER BY number");
     let mut select = tx.prepare_cached(&sql)?;
     let rows = select.query_map([consent.as_bytes()], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Counts the purged publications that stood on a consent.
+///
+/// # Errors
+/// Failing storage.
+pub fn purged_of(tx: &Transaction<'_>, consent: ConsentId) -> Result<u64, StoreError> {
+    let mut select = tx.prepare_cached("SELECT count(*) FROM publications WHERE consent = ?1 AND state = 'purged'")?;
+    Ok(select.query_row([consent.as_bytes()], |row| unsigned(row, 0))?)
 }
 
 /// Records how far a publication got.

@@ -20,10 +20,12 @@ pub struct Receipt {
     pub local_id: Option<LocalCaseId>,
     /// Who asked.
     pub asker: OrganisationId,
-    /// Why, as the code of the purpose.
-    pub purpose: u8,
-    /// 0 for close, 1 for wide.
-    pub breadth: u8,
+    /// Why, as the purpose's word.
+    pub purpose: String,
+    /// Whether the asker's case had few symptoms.
+    pub short: bool,
+    /// Who answered.
+    pub matcher: OrganisationId,
     /// The place among the matches, from 1.
     pub rank: u8,
     /// The ledger height of the index that answered.
@@ -40,8 +42,8 @@ pub struct Receipt {
 /// Failing storage.
 pub fn add(tx: &Transaction<'_>, receipt: &Receipt) -> Result<(), StoreError> {
     tx.prepare_cached(
-        "INSERT INTO receipts (request, slot, handle, local_id, asker, purpose, breadth, rank, height, block, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (request, slot) DO NOTHING",
+        "INSERT INTO receipts (request, slot, handle, local_id, asker, purpose, short, matcher, rank, height, block, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (request, slot) DO NOTHING",
     )?
     .execute(params![
         receipt.request.as_bytes(),
@@ -50,7 +52,8 @@ pub fn add(tx: &Transaction<'_>, receipt: &Receipt) -> Result<(), StoreError> {
         receipt.local_id.as_ref().map(LocalCaseId::as_str),
         receipt.asker.as_str(),
         receipt.purpose,
-        receipt.breadth,
+        receipt.short,
+        receipt.matcher.as_str(),
         receipt.rank,
         signed(receipt.height),
         signed(receipt.block),
@@ -70,7 +73,7 @@ pub fn page(
     limit: usize,
 ) -> Result<Vec<Receipt>, StoreError> {
     let mut select = tx.prepare_cached(
-        "SELECT request, slot, handle, local_id, asker, purpose, breadth, rank, height, block, at FROM receipts
+        "SELECT request, slot, handle, local_id, asker, purpose, short, matcher, rank, height, block, at FROM receipts
          WHERE ?1 IS NULL OR local_id = ?1 ORDER BY block DESC, request, slot LIMIT ?2 OFFSET ?3",
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -84,11 +87,12 @@ pub fn page(
             local_id: if known { Some(parsed(row, 3)?) } else { None },
             asker: parsed(row, 4)?,
             purpose: row.get(5)?,
-            breadth: row.get(6)?,
-            rank: row.get(7)?,
-            height: unsigned(row, 8)?,
-            block: unsigned(row, 9)?,
-            at: moment(row, 10)?,
+            short: row.get(6)?,
+            matcher: parsed(row, 7)?,
+            rank: row.get(8)?,
+            height: unsigned(row, 9)?,
+            block: unsigned(row, 10)?,
+            at: moment(row, 11)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

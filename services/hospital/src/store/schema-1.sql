@@ -34,6 +34,8 @@ CREATE TABLE patient_keys (
     local_id TEXT PRIMARY KEY REFERENCES cases (local_id),
     seed     BLOB NOT NULL CHECK (length(seed) = 32),
     public   BLOB NOT NULL UNIQUE CHECK (length(public) = 32),
+    -- Salts the commitment to the case, in the key's registration and in every consent it signs.
+    salt     BLOB NOT NULL CHECK (length(salt) = 32),
     state    TEXT NOT NULL CHECK (state IN ('queued', 'live', 'refused')),
     code     TEXT
 ) STRICT, WITHOUT ROWID;
@@ -42,7 +44,6 @@ CREATE TABLE consents (
     consent    BLOB PRIMARY KEY CHECK (length(consent) = 16),
     local_id   TEXT NOT NULL REFERENCES cases (local_id),
     sequence   INTEGER NOT NULL,
-    salt       BLOB NOT NULL CHECK (length(salt) = 32),
     not_before INTEGER NOT NULL,
     expires    INTEGER NOT NULL,
     statement  BLOB NOT NULL,
@@ -53,7 +54,9 @@ CREATE TABLE consents (
 CREATE INDEX consents_by_case ON consents (local_id, sequence);
 
 CREATE TABLE publications (
-    handle   BLOB PRIMARY KEY CHECK (length(handle) = 16),
+    -- The order in which they were made; two may carry the same time.
+    number   INTEGER PRIMARY KEY,
+    handle   BLOB NOT NULL UNIQUE CHECK (length(handle) = 16),
     local_id TEXT NOT NULL REFERENCES cases (local_id),
     consent  BLOB NOT NULL REFERENCES consents (consent),
     epoch    INTEGER NOT NULL,
@@ -64,25 +67,29 @@ CREATE TABLE publications (
                  ('queued', 'live', 'replaced', 'withdrawn', 'expired', 'purged', 'refused')),
     code     TEXT,
     at       INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX publications_by_case ON publications (local_id, at);
+) STRICT;
+CREATE INDEX publications_by_case ON publications (local_id, number);
 CREATE INDEX publications_by_consent ON publications (consent);
 
--- Look-ups this hospital asked. The opening (the query's tokens and salt) goes when the answer is there.
+-- Look-ups this hospital asked. The opening (salt and query) goes when the answer is there.
 CREATE TABLE lookups (
     request   BLOB PRIMARY KEY CHECK (length(request) = 16),
     local_id  TEXT NOT NULL REFERENCES cases (local_id),
     clinician TEXT NOT NULL,
-    purpose   INTEGER NOT NULL,
-    breadth   INTEGER NOT NULL,
+    purpose   TEXT NOT NULL,
+    breadth   TEXT NOT NULL CHECK (breadth IN ('close', 'wide')),
     epoch     INTEGER NOT NULL,
     matcher   TEXT NOT NULL,
+    expires   INTEGER NOT NULL,
     day       INTEGER NOT NULL,
     slot      INTEGER NOT NULL,
     signed    BLOB NOT NULL,
     opening   BLOB,
     groups    BLOB NOT NULL,
     answer    BLOB,
+    -- Where the matcher says the entry stands.
+    placed    BLOB CHECK (length(placed) = 32),
+    block     INTEGER,
     state     TEXT NOT NULL CHECK (state IN ('asked', 'answered', 'shown', 'refused', 'failed')),
     code      TEXT,
     report    TEXT,
@@ -91,6 +98,13 @@ CREATE TABLE lookups (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX lookups_by_time ON lookups (at);
 
+-- Slots that the ledger knows to be taken and this store did not take, as after a restored backup.
+CREATE TABLE foreign_slots (
+    day  INTEGER NOT NULL,
+    slot INTEGER NOT NULL,
+    PRIMARY KEY (day, slot)
+) STRICT, WITHOUT ROWID;
+
 -- Who found us: receipts on the ledger that one of our sealing keys opened.
 CREATE TABLE receipts (
     request  BLOB NOT NULL CHECK (length(request) = 16),
@@ -98,8 +112,9 @@ CREATE TABLE receipts (
     handle   BLOB NOT NULL CHECK (length(handle) = 16),
     local_id TEXT,
     asker    TEXT NOT NULL,
-    purpose  INTEGER NOT NULL,
-    breadth  INTEGER NOT NULL,
+    purpose  TEXT NOT NULL,
+    short    INTEGER NOT NULL CHECK (short IN (0, 1)),
+    matcher  TEXT NOT NULL,
     rank     INTEGER NOT NULL,
     height   INTEGER NOT NULL,
     block    INTEGER NOT NULL,

@@ -1,0 +1,59 @@
+//! Which epoch is open, and this hospital's key of it.
+
+use semblance_core::epoch::Epoch;
+use semblance_core::token::EpochNumber;
+use semblance_keys::EpochKey;
+
+use crate::error::{Denied, HospitalError};
+use crate::service::HospitalService;
+
+impl HospitalService {
+    /// The newest open epoch whose key this node holds; takes the key from the ledger when it is new.
+    pub(crate) async fn open_epoch_number(&self) -> Result<EpochNumber, HospitalError> {
+        let epochs = self.inner.chain.epochs().await?;
+        let mut problem = None;
+        for epoch in epochs.iter().rev().filter(|epoch| epoch.is_open()) {
+            match self.take_key(epoch).await {
+                Ok(()) => return Ok(epoch.number),
+                Err(error @ HospitalError::Denied { .. }) => problem = problem.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(problem.unwrap_or_else(|| {
+            HospitalError::denied(Denied::WrongEpoch, "no epoch is open: an administrator has to open one")
+        }))
+    }
+
+    /// Makes sure that this node can compute the epoch's seeds, and with the epoch's vocabulary.
+    async fn take_key(&self, epoch: &Epoch) -> Result<(), HospitalError> {
+        let vocabulary = &self.inner.vocabulary;
+        if epoch.vocabulary.digest() != vocabulary.digest() {
+            let message = format!(
+                "epoch {} uses vocabulary {}, this node has {}: configure the epoch's vocabulary file",
+                epoch.number,
+                epoch.vocabulary.name(),
+                vocabulary.release()
+            );
+            return Err(HospitalError::denied(Denied::VocabularyMismatch, message));
+        }
+        if self.inner.seeds.holds(epoch.number) {
+            return Ok(());
+        }
+        let unusable =
+            |why: &str| HospitalError::denied(Denied::WrongEpoch, format!("the key of epoch {} {why}", epoch.number));
+        let sealed = self.inner.chain.sealed_epoch_key(epoch.number).await?;
+        let sealed = sealed.ok_or_else(|| unusable("was not sealed to this hospital: wait for the next epoch"))?;
+        let opened = self
+            .inner
+            .sealing
+            .iter()
+            .find_map(|secret| sealed.open(self.inner.network, epoch.number, secret).ok())
+            .ok_or_else(|| unusable("does not open with this hospital's sealing keys"))?;
+        let key = EpochKey::from_bytes(*opened);
+        if key.check_value(epoch.number) != epoch.key_check {
+            return Err(unusable("is not the one announced on the ledger: tell the epoch's opener"));
+        }
+        self.inner.seeds.hold(epoch.number, key);
+        Ok(())
+    }
+}

@@ -1,0 +1,245 @@
+//! Follows the ledger: opens receipts, learns of withdrawals that others submitted and of expiries.
+
+use std::future::Future;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::StreamExt;
+use semblance_contract::event::Event;
+use semblance_core::id::{CaseHandle, RequestId};
+use semblance_core::lookup::LookupEntry;
+use semblance_ledger::{BlockEvents, Validation};
+
+use crate::error::HospitalError;
+use crate::send::end_publications;
+use crate::service::HospitalService;
+use crate::store::consent::{self, ConsentState};
+use crate::store::outbox::{self, Kind};
+use crate::store::publication::{self, PublicationState};
+use crate::store::receipt::{self, Receipt};
+use crate::store::{StoreError, setting};
+
+/// How long the running node waits before it looks at the outbox again.
+const TICK: Duration = Duration::from_secs(1);
+/// Pause after the ledger could not be followed.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Blocks that hold nothing for us are noted together: at most so many are read again after a crash.
+const NOTE_EVERY: u64 = 64;
+
+impl HospitalService {
+    /// Follows the ledger, empties the outbox and ends what has expired, until `stop` is ready.
+    pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
+        tokio::select! {
+            () = stop => {}
+            () = self.follow_for_ever() => {}
+            () = self.tick_for_ever() => {}
+        }
+    }
+
+    async fn follow_for_ever(&self) {
+        loop {
+            if let Err(error) = self.follow(None).await {
+                tracing::warn!(code = error.code(), "the ledger cannot be followed");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn tick_for_ever(&self) {
+        loop {
+            for done in [self.send().await.map(|_| ()), self.expire().await.map(|_| ())] {
+                if let Err(error) = done {
+                    tracing::warn!(code = error.code(), "the outbox could not be emptied");
+                }
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    /// Reads the blocks that are there and not read yet; returns when none has come for `idle`.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or the store failed.
+    pub async fn catch_up(&self, idle: Duration) -> Result<u64, HospitalError> {
+        self.follow(Some(idle)).await?;
+        Ok(self.followed())
+    }
+
+    async fn follow(&self, idle: Option<Duration>) -> Result<(), HospitalError> {
+        // A follower that is at work already does it for us.
+        let Ok(_one) = self.inner.following.try_lock() else { return Ok(()) };
+        let from = self.followed();
+        let mut blocks = self.inner.chain.blocks(from).await?;
+        let mut noted = from;
+        loop {
+            let next = match idle {
+                None => blocks.next().await,
+                Some(idle) => match tokio::time::timeout(idle, blocks.next()).await {
+                    Ok(next) => next,
+                    Err(_) => break,
+                },
+            };
+            let Some(block) = next else { break };
+            let block = block?;
+            let changes = self.read_block(&block).await?;
+            let position = block.number.saturating_add(1);
+            if !changes.is_empty() || position.saturating_sub(noted) >= NOTE_EVERY {
+                self.apply(changes, position).await?;
+                noted = position;
+            }
+            self.inner.next_block.store(position, Ordering::SeqCst);
+        }
+        if noted < self.followed() {
+            self.apply(Vec::new(), self.followed()).await?;
+        }
+        Ok(())
+    }
+
+    /// What a block holds for this hospital. Events of transactions that took no effect are passed over.
+    async fn read_block(&self, block: &BlockEvents) -> Result<Vec<Change>, HospitalError> {
+        let mut changes = Vec::new();
+        for outcome in block.transactions.iter().filter(|outcome| outcome.validation == Validation::Valid) {
+            let Some((name, payload)) = &outcome.event else { continue };
+            let event = match Event::decode(name, payload) {
+                Ok(Some(event)) => event,
+                // A newer contract's event, or one that is not what the contract writes: nothing we could act on.
+                Ok(None) | Err(_) => continue,
+            };
+            match event {
+                Event::LookupsRecorded(lookups) => {
+                    for lookup in lookups {
+                        changes.extend(self.open_slots(lookup.request, block).await?);
+                    }
+                }
+                Event::ConsentWithdrawn(consent, _) => changes.push(Change::Withdrawn(consent)),
+                Event::CasesExpired(cases) => {
+                    let ours = cases.into_iter().filter(|case| case.hospital == self.inner.organisation);
+                    changes.extend(ours.map(|case| Change::Expired(case.handle)));
+                }
+                _ => {}
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Tries our sealing keys on every slot of an entry: no slot names its recipient.
+    async fn open_slots(&self, request: RequestId, block: &BlockEvents) -> Result<Vec<Change>, HospitalError> {
+        let Some(record) = self.inner.chain.lookup(request).await? else { return Ok(Vec::new()) };
+        Ok(self.receipts_in(&record.entry, block))
+    }
+
+    fn receipts_in(&self, entry: &LookupEntry, block: &BlockEvents) -> Vec<Change> {
+        let Ok(claim) = entry.claim(self.inner.network) else { return Vec::new() };
+        let asked = claim.claims();
+        let digest = entry.request.digest();
+        let mut changes = Vec::new();
+        for opened in entry.slots.open(self.inner.network, &digest, &self.inner.sealing) {
+            let Ok(found) = opened.receipt else {
+                tracing::warn!(request = %asked.request, "a receipt that was sealed to us is malformed");
+                continue;
+            };
+            changes.push(Change::Receipt(Receipt {
+                request: asked.request,
+                slot: opened.slot.get(),
+                handle: found.handle,
+                local_id: None,
+                asker: asked.hospital.clone(),
+                purpose: asked.purpose.word().to_owned(),
+                short: asked.short,
+                matcher: asked.matcher.clone(),
+                rank: found.rank,
+                height: found.index_height,
+                block: block.number,
+                at: block.timestamp,
+            }));
+        }
+        changes
+    }
+
+    async fn apply(&self, changes: Vec<Change>, position: u64) -> Result<(), HospitalError> {
+        let now = self.now();
+        self.store()
+            .run(move |tx| -> Result<(), StoreError> {
+                for change in changes {
+                    match change {
+                        Change::Receipt(mut found) => {
+                            found.local_id = publication::get(tx, found.handle)?.map(|ours| ours.local_id);
+                            receipt::add(tx, &found)?;
+                        }
+                        Change::Withdrawn(id) => {
+                            let Some(ours) = consent::get(tx, id)? else { continue };
+                            if ours.state != ConsentState::Withdrawn {
+                                consent::set_state(tx, id, ConsentState::Withdrawn, None)?;
+                            }
+                            end_publications(tx, id, PublicationState::Withdrawn, now)?;
+                        }
+                        Change::Expired(handle) => end_one(tx, handle, now)?,
+                    }
+                }
+                setting::set(tx, setting::NEXT_BLOCK, &position.to_be_bytes())
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Takes cases out whose consents have expired. Matchers drop them by themselves; this tells everyone else.
+    ///
+    /// # Errors
+    /// The store failed. A ledger that cannot be reached is tried again by the next call.
+    pub async fn expire(&self) -> Result<u64, HospitalError> {
+        let now = self.now();
+        let handles = self
+            .store()
+            .run(move |tx| -> Result<_, StoreError> {
+                let mut handles = Vec::new();
+                for overdue in consent::overdue(tx, now, crate::step::CHUNK)? {
+                    let standing = publication::of_consent(tx, overdue.consent)?;
+                    let live = standing.iter().filter(|one| one.state == PublicationState::Live);
+                    let before = handles.len();
+                    handles.extend(live.map(|one| one.handle));
+                    if handles.len() == before {
+                        consent::set_state(tx, overdue.consent, ConsentState::Expired, None)?;
+                    }
+                }
+                Ok(handles)
+            })
+            .await?;
+        let mut ended = 0;
+        for chunk in handles.chunks(crate::step::CHUNK) {
+            let outcomes = self.inner.chain.expire(chunk.to_vec()).await?;
+            let done: Vec<CaseHandle> =
+                chunk.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_ok()).map(|(handle, _)| *handle).collect();
+            ended += done.len() as u64;
+            self.store()
+                .run(move |tx| -> Result<(), StoreError> {
+                    done.into_iter().try_for_each(|handle| end_one(tx, handle, now))
+                })
+                .await?;
+        }
+        Ok(ended)
+    }
+}
+
+/// What a block means for this hospital.
+enum Change {
+    Receipt(Receipt),
+    Withdrawn(semblance_core::id::ConsentId),
+    Expired(CaseHandle),
+}
+
+/// Ends one publication whose consent has expired, and the consent with it.
+fn end_one(
+    tx: &rusqlite::Transaction<'_>,
+    handle: CaseHandle,
+    now: semblance_core::time::Timestamp,
+) -> Result<(), StoreError> {
+    let Some(ours) = publication::get(tx, handle)? else { return Ok(()) };
+    if ours.state == PublicationState::Live {
+        publication::set_state(tx, handle, PublicationState::Expired, None)?;
+        outbox::add(tx, Kind::Purge, &handle.to_string(), &[], now)?;
+    }
+    if consent::get(tx, ours.consent)?.is_some_and(|consent| consent.state == ConsentState::Live) {
+        consent::set_state(tx, ours.consent, ConsentState::Expired, None)?;
+    }
+    Ok(())
+}

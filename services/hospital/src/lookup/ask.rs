@@ -1,0 +1,413 @@
+//! From an own case to a signed request, and from the request to a report.
+
+use semblance_core::case::case_commitment;
+use semblance_core::encode::{Reader, Writer};
+use semblance_core::id::{OrganisationId, RequestId};
+use semblance_core::limits::{ANSWER_MAX, CLINICIAN_LOOKUPS_A_DAY, CLINICIAN_LOOKUPS_A_WEEK};
+use semblance_core::lookup::{LookupRequest, LookupSlot, Purpose};
+use semblance_core::observed::ObservedTerms;
+use semblance_core::query::{Breadth, Query, QueryPlan};
+use semblance_core::signature::{SignedBytes, Statement};
+use semblance_core::term::TermId;
+use semblance_core::time::Day;
+use semblance_core::token::{EpochNumber, Seed};
+
+use super::check::Asked;
+use super::report::LookupReport;
+use crate::error::{Denied, HospitalError};
+use crate::grant::live_consent;
+use crate::matcher::{MatcherError, MatcherPort, Search};
+use crate::service::HospitalService;
+use crate::store::case::{self, LocalCaseId, StoredCase};
+use crate::store::lookup::{self, LookupState, StoredLookup};
+use crate::store::patient_key::{self, PatientKey};
+use crate::store::publication::{self, PublicationState};
+use crate::store::{StoreError, audit};
+
+/// How long a request may be recorded after it was signed.
+const LIFETIME_MILLIS: u64 = 10 * 60 * 1000;
+/// How many slots that the ledger calls taken are passed over in one look-up.
+const SLOT_TRIES: u32 = 3;
+
+/// What a clinician asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The own case to find similar ones of.
+    pub case: LocalCaseId,
+    /// Who asks, as this hospital knows them.
+    pub clinician: String,
+    /// What for.
+    pub purpose: Purpose,
+    /// How far.
+    pub breadth: Breadth,
+    /// How many cases at most, 1 to 10.
+    pub count: u8,
+    /// Whom to ask; the preferred matcher when absent.
+    pub matcher: Option<OrganisationId>,
+}
+
+/// The case that a look-up is made from, and what makes it one's own published case.
+struct Basis {
+    case: StoredCase,
+    key: PatientKey,
+    observed: ObservedTerms,
+    epoch: EpochNumber,
+}
+
+impl HospitalService {
+    /// Looks up cases similar to an own published one, and shows what the own ledger confirms.
+    ///
+    /// # Errors
+    /// Denied here, by the matcher or by the ledger; or the answer did not pass the checks; or something cannot be
+    /// reached: then the stored request can be tried again with [`Self::retry`].
+    pub async fn look_up(&self, question: Question) -> Result<LookupReport, HospitalError> {
+        let basis = match self.basis(&question).await? {
+            Ok(basis) => basis,
+            Err((code, message)) => {
+                return self.refuse(&question.clinician, "look-up", question.case.as_str(), code, message).await;
+            }
+        };
+        let mut skipped = 0;
+        loop {
+            let request = self.sign_request(&question, &basis).await?;
+            match self.complete(request, &basis.case).await {
+                Err(HospitalError::Matcher(MatcherError::Refused { code, .. }))
+                    if code == "slot-used" && skipped < SLOT_TRIES =>
+                {
+                    skipped += 1;
+                    self.take_used_slots(self.now().day()).await?;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Continues a look-up that was asked before: the same request gets the stored answer, never a new search.
+    ///
+    /// # Errors
+    /// As [`Self::look_up`], or no such request.
+    pub async fn retry(&self, actor: &str, request: RequestId) -> Result<LookupReport, HospitalError> {
+        let found = self
+            .store()
+            .run(move |tx| -> Result<_, StoreError> {
+                let Some(found) = lookup::get(tx, request)? else { return Ok(None) };
+                Ok(case::get(tx, &found.local_id)?.map(|case| (found, case)))
+            })
+            .await?;
+        let Some((stored, case)) = found else {
+            let message = "this hospital asked no such look-up";
+            return self.refuse(actor, "look-up", &request.to_string(), Denied::UnknownRequest, message).await;
+        };
+        if let (LookupState::Shown, Some(report)) = (stored.state, &stored.report) {
+            return serde_json::from_str(report)
+                .map_err(|_| StoreError::Damaged("a look-up's report".to_owned()).into());
+        }
+        if matches!(stored.state, LookupState::Refused | LookupState::Failed) {
+            let code = stored.code.unwrap_or_default();
+            let message = "the look-up ended without an answer: ask anew".to_owned();
+            return Err(MatcherError::Refused { code, message }.into());
+        }
+        self.complete(request, &case).await
+    }
+
+    /// What the look-up is made from, or why there is none.
+    async fn basis(&self, question: &Question) -> Result<Result<Basis, (Denied, &'static str)>, HospitalError> {
+        if question.clinician.trim().is_empty() || question.clinician.len() > 200 {
+            return Ok(Err((Denied::Malformed, "a look-up names the clinician who asks, in at most 200 bytes")));
+        }
+        if !(1..=ANSWER_MAX).contains(&usize::from(question.count)) {
+            return Ok(Err((Denied::Malformed, "between 1 and 10 cases can be asked for")));
+        }
+        let epoch = match self.open_epoch_number().await {
+            Ok(epoch) => epoch,
+            Err(HospitalError::Denied { code, .. }) => {
+                return Ok(Err((code, "no epoch is open of which this node has the key and the vocabulary")));
+            }
+            Err(error) => return Err(error),
+        };
+        let (service, question) = (self.clone(), question.clone());
+        self.store().run(move |tx| -> Result<_, HospitalError> { service.read_basis(tx, &question, epoch) }).await
+    }
+
+    fn read_basis(
+        &self,
+        tx: &rusqlite::Transaction<'_>,
+        question: &Question,
+        epoch: EpochNumber,
+    ) -> Result<Result<Basis, (Denied, &'static str)>, HospitalError> {
+        let Some(case) = case::get(tx, &question.case)? else {
+            return Ok(Err((Denied::UnknownCase, "this hospital has no such case: a look-up is made from an own one")));
+        };
+        let observed = match self.observed(&case) {
+            Ok(observed) => observed,
+            Err(Denied::TooFewTerms) => {
+                return Ok(Err((Denied::TooFewTerms, "a look-up needs at least 3 observed symptoms")));
+            }
+            Err(code) => return Ok(Err((code, "a symptom of the case is not one of the epoch's vocabulary"))),
+        };
+        if !observed.reach().allows(question.breadth) {
+            return Ok(Err((Denied::TooFewTerms, "with fewer than 5 symptoms a look-up can only be close")));
+        }
+        if let Err(code) = live_consent(tx, &question.case, self.now())? {
+            return Ok(Err((code, "a look-up is made from a case that is published with live consent")));
+        }
+        let standing = publication::standing(tx, &question.case, epoch)?;
+        let Some(published) = standing.iter().find(|one| one.state == PublicationState::Live) else {
+            return Ok(Err((Denied::NotPublished, "the case is not published in the open epoch: publish it first")));
+        };
+        if published.revision < case.revision {
+            return Ok(Err((Denied::NotCurrent, "the case was corrected since: publish the correction first")));
+        }
+        let Some(key) = patient_key::get(tx, &question.case)? else {
+            return Ok(Err((Denied::NotRegistered, "the case has no patient key")));
+        };
+        if let Some(denied) = self.over_budget(tx, &question.clinician)? {
+            return Ok(Err(denied));
+        }
+        Ok(Ok(Basis { case, key, observed, epoch }))
+    }
+
+    /// Whether the clinician's look-ups of the day or the week are used up. The matcher counts for itself.
+    fn over_budget(
+        &self,
+        tx: &rusqlite::Transaction<'_>,
+        clinician: &str,
+    ) -> Result<Option<(Denied, &'static str)>, StoreError> {
+        let today = self.now().day();
+        let monday = (0..7)
+            .map(|back| Day::from_number(today.number().saturating_sub(back)))
+            .take_while(|day| day.week() == today.week())
+            .last()
+            .unwrap_or(today);
+        if lookup::count_since(tx, clinician, today)? >= CLINICIAN_LOOKUPS_A_DAY {
+            return Ok(Some((Denied::BudgetClinician, "this clinician's look-ups of the day are used up")));
+        }
+        if lookup::count_since(tx, clinician, monday)? >= CLINICIAN_LOOKUPS_A_WEEK {
+            return Ok(Some((Denied::BudgetClinician, "this clinician's look-ups of the week are used up")));
+        }
+        Ok(None)
+    }
+
+    fn matcher(&self, wanted: Option<&OrganisationId>) -> Option<&dyn MatcherPort> {
+        let named =
+            |matcher: &&std::sync::Arc<dyn MatcherPort>| wanted.is_none_or(|wanted| matcher.organisation() == wanted);
+        self.inner.matchers.iter().find(named).map(AsRef::as_ref)
+    }
+
+    /// Signs a request and stores it with everything needed to send it, before anything leaves.
+    async fn sign_request(&self, question: &Question, basis: &Basis) -> Result<RequestId, HospitalError> {
+        let subject = question.case.as_str();
+        let Some(matcher) = self.matcher(question.matcher.as_ref()).map(|found| found.organisation().clone()) else {
+            let message = "no such matcher is configured";
+            return self.refuse(&question.clinician, "look-up", subject, Denied::UnknownMatcher, message).await;
+        };
+        let (query, groups) = self.query(question, basis).await?;
+        let salt: [u8; 32] = self.inner.random.array();
+        let (service, asked) = (self.clone(), question.clone());
+        let commitment = case_commitment(&basis.key.salt, self.inner.network, &self.inner.organisation, subject);
+        let (epoch, short) = (basis.epoch, basis.observed.reach().is_short());
+        let stored = self
+            .store()
+            .run(move |tx| -> Result<Option<RequestId>, StoreError> {
+                let now = service.now();
+                let Some(number) = lookup::free_slot(tx, now.day(), 0)? else { return Ok(None) };
+                let Ok(slot) = LookupSlot::new(now.day(), number) else { return Ok(None) };
+                let request = LookupRequest {
+                    network: service.inner.network,
+                    request: RequestId::random(service.inner.random.as_ref()),
+                    hospital: service.inner.organisation.clone(),
+                    clinician: service.inner.pseudonyms.clinician(now.day().week(), &asked.clinician),
+                    purpose: asked.purpose,
+                    case: commitment,
+                    epoch,
+                    query: query.commitment(service.inner.network, &salt),
+                    short,
+                    slot,
+                    matcher: matcher.clone(),
+                    expires: now.plus(LIFETIME_MILLIS),
+                    minimum_height: service.followed().saturating_sub(1),
+                };
+                let (request, source) = request.sign(&service.inner.signing).into_parts();
+                let (mut signed, mut opening, mut terms) = (Writer::default(), Writer::default(), Writer::default());
+                source.write(&mut signed);
+                opening.raw(&salt).raw(&query.encode());
+                for term in &groups {
+                    terms.u32(term.number());
+                }
+                lookup::insert(
+                    tx,
+                    &StoredLookup {
+                        request: request.request,
+                        local_id: asked.case.clone(),
+                        clinician: asked.clinician.clone(),
+                        purpose: asked.purpose.word().to_owned(),
+                        breadth: breadth_word(asked.breadth).to_owned(),
+                        epoch,
+                        matcher,
+                        expires: request.expires,
+                        day: slot.day(),
+                        slot: slot.number(),
+                        signed: signed.finish(),
+                        opening: Some(opening.finish()),
+                        groups: terms.finish(),
+                        answer: None,
+                        placed: None,
+                        state: LookupState::Asked,
+                        code: None,
+                        report: None,
+                        at: now,
+                    },
+                )?;
+                audit::add(tx, now, &asked.clinician, "look-up", asked.case.as_str(), "ok")?;
+                Ok(Some(request.request))
+            })
+            .await?;
+        match stored {
+            Some(request) => Ok(request),
+            None => {
+                let message = "this hospital's look-ups of the day are used up: try again tomorrow (UTC)";
+                self.refuse(&question.clinician, "look-up", subject, Denied::BudgetHospital, message).await
+            }
+        }
+    }
+
+    /// The query, and the case's term behind each of its groups.
+    async fn query(&self, question: &Question, basis: &Basis) -> Result<(Query, Vec<TermId>), HospitalError> {
+        let malformed = |error: &dyn std::fmt::Display| HospitalError::denied(Denied::Malformed, error.to_string());
+        let plan = match question.breadth {
+            Breadth::Close => QueryPlan::close(&basis.observed),
+            Breadth::Wide => {
+                let inner = &self.inner;
+                QueryPlan::wide(&basis.observed, &inner.vocabulary, &basis.case.secret, &inner.frequencies)
+                    .map_err(|error| malformed(&error))?
+            }
+        };
+        let seeds = self.seeds_of(basis.epoch, plan.terms().iter().copied()).await?;
+        let seeds: Vec<Seed> = plan.terms().iter().filter_map(|term| seeds.get(term).cloned()).collect();
+        let query = plan.build(basis.epoch, &seeds, question.count).map_err(|error| malformed(&error))?;
+        let groups = plan.own_terms(&seeds).map_err(|error| malformed(&error))?;
+        Ok((query, groups))
+    }
+
+    /// Notes the day's slots that the ledger knows of and this store does not, as after a restored backup.
+    async fn take_used_slots(&self, day: Day) -> Result<(), HospitalError> {
+        let rows = self.inner.chain.slots(day).await?;
+        self.store()
+            .run(move |tx| -> Result<(), StoreError> {
+                rows.iter().try_for_each(|row| lookup::note_slot(tx, day, row.slot.number()))
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Sends a stored request, keeps the answer, checks it, shows what passed.
+    async fn complete(&self, request: RequestId, case: &StoredCase) -> Result<LookupReport, HospitalError> {
+        let stored = self.store().run(move |tx| lookup::get(tx, request)).await?;
+        let stored = stored.ok_or_else(|| StoreError::Damaged("a look-up is gone".to_owned()))?;
+        let asked = self.asked(&stored)?;
+        let (answer, placed) = match (&stored.answer, stored.placed) {
+            (Some(answer), Some(placed)) => (answer.clone(), placed),
+            _ => self.search(&stored, &asked).await?,
+        };
+        let checked = match self.check_answer(&asked, &answer, placed).await {
+            Err(HospitalError::Denied { code, message }) => {
+                // The own ledger may only be behind: that can be tried again.
+                if code != Denied::NoEntry {
+                    self.end(request, LookupState::Failed, Some(code.as_str().to_owned()), None).await?;
+                }
+                tracing::warn!(%request, code = code.as_str(), "an answer did not pass the checks");
+                return Err(HospitalError::Denied { code, message });
+            }
+            other => other?,
+        };
+        let report = LookupReport {
+            request: request.to_string(),
+            case: stored.local_id.to_string(),
+            purpose: stored.purpose,
+            breadth: stored.breadth,
+            short: asked.request.short,
+            matcher: stored.matcher.to_string(),
+            cases: checked.answer.coverage.cases,
+            hospitals: checked.answer.coverage.hospitals,
+            height: checked.answer.coverage.height,
+            transaction: placed.0.to_string(),
+            block: placed.1,
+            matches: checked.matches,
+            failed: checked.failed,
+            own: self.similar_own(case).await?,
+        };
+        let text = serde_json::to_string(&report).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        self.end(request, LookupState::Shown, None, Some(text)).await?;
+        Ok(report)
+    }
+
+    fn asked(&self, stored: &StoredLookup) -> Result<Asked, HospitalError> {
+        let damaged = || StoreError::Damaged("a stored look-up".to_owned());
+        let mut reader = Reader::new(&stored.signed);
+        let source = SignedBytes::read(&mut reader).map_err(|_| damaged())?;
+        let request = LookupRequest::decode(source.bytes(), self.inner.network).map_err(|_| damaged())?;
+        let mut groups = Vec::new();
+        for bytes in stored.groups.chunks_exact(4) {
+            let number = Reader::new(bytes).u32("term").map_err(|_| damaged())?;
+            groups.push(TermId::new(number).map_err(|_| damaged())?);
+        }
+        Ok(Asked { request, source, groups })
+    }
+
+    /// Asks the matcher and keeps its answer before anything else is done with it.
+    async fn search(
+        &self,
+        stored: &StoredLookup,
+        asked: &Asked,
+    ) -> Result<(Vec<u8>, (semblance_core::id::TransactionId, u64)), HospitalError> {
+        let request = stored.request;
+        let opening = stored.opening.as_deref().and_then(<[u8]>::split_first_chunk::<32>);
+        let (salt, query) = opening.ok_or_else(|| StoreError::Damaged("a look-up's opening".to_owned()))?;
+        let Some(matcher) = self.matcher(Some(&stored.matcher)) else {
+            let message = format!("matcher {} is not configured any more", stored.matcher);
+            return Err(HospitalError::denied(Denied::UnknownMatcher, message));
+        };
+        let search = Search { request: asked.source.clone(), query: query.to_vec(), salt: *salt };
+        let found = match matcher.search(search).await {
+            Ok(found) => found,
+            Err(MatcherError::Refused { code, message }) => {
+                self.end(request, LookupState::Refused, Some(code.clone()), None).await?;
+                let (actor, subject, denial) = (stored.clinician.clone(), stored.local_id.to_string(), code.clone());
+                let now = self.now();
+                self.store().run(move |tx| audit::add(tx, now, &actor, "look-up", &subject, &denial)).await?;
+                return Err(MatcherError::Refused { code, message }.into());
+            }
+            Err(error) if self.now() > stored.expires && self.inner.chain.lookup(request).await?.is_none() => {
+                self.end(request, LookupState::Refused, Some(Denied::ExpiredRequest.to_string()), None).await?;
+                tracing::warn!(%request, code = error.code(), "a look-up expired unanswered");
+                let message = "the request expired without an entry: ask anew";
+                return Err(HospitalError::denied(Denied::ExpiredRequest, message));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (answer, transaction, block) = (found.answer.clone(), found.transaction, found.block);
+        self.store().run(move |tx| lookup::set_answer(tx, request, &answer, transaction, block)).await?;
+        Ok((found.answer, (found.transaction, found.block)))
+    }
+
+    async fn end(
+        &self,
+        request: RequestId,
+        state: LookupState,
+        code: Option<String>,
+        report: Option<String>,
+    ) -> Result<(), HospitalError> {
+        let end = move |tx: &rusqlite::Transaction<'_>| {
+            lookup::finish(tx, request, state, code.as_deref(), report.as_deref())
+        };
+        Ok(self.store().run(end).await?)
+    }
+}
+
+/// A breadth's word.
+pub(crate) const fn breadth_word(breadth: Breadth) -> &'static str {
+    match breadth {
+        Breadth::Close => "close",
+        Breadth::Wide => "wide",
+    }
+}

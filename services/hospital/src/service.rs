@@ -1,0 +1,177 @@
+//! One hospital's node: what all its use cases share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use semblance_core::dummies::Frequencies;
+use semblance_core::id::{NetworkId, OrganisationId};
+use semblance_core::pseudonym::PseudonymSecret;
+use semblance_core::random::RandomSource;
+use semblance_core::sealing::SealingSecret;
+use semblance_core::signature::SigningKey;
+use semblance_core::term::TermId;
+use semblance_core::time::{Clock, Timestamp};
+use semblance_core::vocabulary::{Resolution, Vocabulary};
+use semblance_keys::EpochKeySeeds;
+use semblance_ledger::Ledger;
+use tokio::sync::Mutex;
+
+use crate::chain::Chain;
+use crate::error::HospitalError;
+use crate::import::{Bounds, Import, ImportObserver, ImportReport, Known};
+use crate::matcher::MatcherPort;
+use crate::store::{Store, StoreError, setting};
+
+/// What a hospital's node is made of.
+pub struct Parts {
+    /// The network.
+    pub network: NetworkId,
+    /// This hospital.
+    pub organisation: OrganisationId,
+    /// Its node's signing key.
+    pub signing: SigningKey,
+    /// Its sealing keys, the present one and earlier ones.
+    pub sealing: Vec<SealingSecret>,
+    /// Its database.
+    pub store: Store,
+    /// The ledger, as this hospital.
+    pub ledger: Arc<dyn Ledger>,
+    /// The matchers, the preferred one first.
+    pub matchers: Vec<Arc<dyn MatcherPort>>,
+    /// Turns terms into seeds; takes the epoch keys found on the ledger.
+    pub seeds: Arc<EpochKeySeeds>,
+    /// The vocabulary.
+    pub vocabulary: Arc<Vocabulary>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The random source.
+    pub random: Arc<dyn RandomSource>,
+}
+
+/// A hospital's use cases. Cloning shares it.
+#[derive(Clone)]
+pub struct HospitalService {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) network: NetworkId,
+    pub(crate) organisation: OrganisationId,
+    pub(crate) signing: SigningKey,
+    pub(crate) sealing: Vec<SealingSecret>,
+    pub(crate) store: Store,
+    pub(crate) chain: Chain,
+    pub(crate) matchers: Vec<Arc<dyn MatcherPort>>,
+    pub(crate) seeds: Arc<EpochKeySeeds>,
+    pub(crate) vocabulary: Arc<Vocabulary>,
+    pub(crate) frequencies: Frequencies,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn RandomSource>,
+    pub(crate) pseudonyms: PseudonymSecret,
+    /// One sender empties the outbox at a time.
+    pub(crate) sending: Mutex<()>,
+    /// One follower reads the ledger at a time.
+    pub(crate) following: Mutex<()>,
+    /// The next block to follow.
+    pub(crate) next_block: AtomicU64,
+}
+
+impl HospitalService {
+    /// Opens the hospital. What waited in the outbox when the program ended is sent by the next [`Self::send`] or
+    /// [`Self::run`].
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn open(parts: Parts) -> Result<Self, StoreError> {
+        let random = Arc::clone(&parts.random);
+        let (secret, next_block) = parts.store.step(|tx| -> Result<_, StoreError> {
+            let secret = setting::secret(tx, setting::PSEUDONYM_SECRET, random.as_ref())?;
+            Ok((secret, setting::number(tx, setting::NEXT_BLOCK)?))
+        })?;
+        let frequencies = Frequencies::of(&parts.vocabulary);
+        let others = parts.matchers.iter().map(|matcher| matcher.organisation().clone()).collect();
+        let inner = Inner {
+            network: parts.network,
+            organisation: parts.organisation,
+            signing: parts.signing,
+            sealing: parts.sealing,
+            store: parts.store,
+            chain: Chain::new(parts.ledger, others),
+            matchers: parts.matchers,
+            seeds: parts.seeds,
+            vocabulary: parts.vocabulary,
+            frequencies,
+            clock: parts.clock,
+            random: parts.random,
+            pseudonyms: PseudonymSecret::from_bytes(secret),
+            sending: Mutex::new(()),
+            following: Mutex::new(()),
+            next_block: AtomicU64::new(next_block),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The hospital.
+    #[must_use]
+    pub fn organisation(&self) -> &OrganisationId {
+        &self.inner.organisation
+    }
+
+    /// How many blocks of the ledger this node has read.
+    #[must_use]
+    pub fn followed(&self) -> u64 {
+        self.inner.next_block.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Imports patients' cases from a file, a folder or an archive.
+    ///
+    /// # Errors
+    /// The source cannot be opened, or the store failed.
+    pub async fn import(
+        &self,
+        actor: &str,
+        path: PathBuf,
+        bounds: Bounds,
+        mut observer: Box<dyn ImportObserver>,
+    ) -> Result<ImportReport, HospitalError> {
+        let (inner, actor) = (Arc::clone(&self.inner), actor.to_owned());
+        let imported = tokio::task::spawn_blocking(move || {
+            let vocabulary = Arc::clone(&inner.vocabulary);
+            let import = Import {
+                store: &inner.store,
+                known: &move |term| known(&vocabulary, term),
+                clock: inner.clock.as_ref(),
+                random: inner.random.as_ref(),
+                bounds,
+                actor: &actor,
+            };
+            import.run(&path, observer.as_mut())
+        });
+        match imported.await {
+            Ok(report) => Ok(report?),
+            Err(_) => Err(StoreError::Stopped.into()),
+        }
+    }
+}
+
+/// What a vocabulary says of an id, as an import asks.
+#[must_use]
+pub fn known(vocabulary: &Vocabulary, term: TermId) -> Known {
+    let symptom = |term| term != TermId::PHENOTYPIC_ABNORMALITY && vocabulary.is_phenotypic_abnormality(term);
+    match vocabulary.resolve(term) {
+        Resolution::Current(found) if symptom(found) => Known::Symptom,
+        Resolution::Replaced { by } if symptom(by) => Known::Replaced(by),
+        Resolution::Current(_) | Resolution::Replaced { .. } => Known::NoSymptom,
+        Resolution::Obsolete { .. } => Known::Retired,
+        Resolution::Unknown => Known::Unknown,
+    }
+}

@@ -1,0 +1,259 @@
+//! Two hospitals, one matcher, one ledger, one clock that stands until it is moved.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use semblance_contract::SemblanceContract;
+use semblance_contract::wire::{List, Maybe, OpenEpoch};
+use semblance_core::epoch::{Profile, SealedEpochKey, VocabularyRelease};
+use semblance_core::id::{NetworkId, OrganisationId};
+use semblance_core::lookup::Purpose;
+use semblance_core::organisation::{
+    Genesis, Network, Organisation, OrganisationKind, Role, SealingKey, Separation, TlsRoot,
+};
+use semblance_core::query::Breadth;
+use semblance_core::random::{RandomSource, SeededSource};
+use semblance_core::record::Record;
+use semblance_core::sealing::{SealingKeyId, SealingSecret};
+use semblance_core::signature::SigningKey;
+use semblance_core::time::{Clock, ManualClock, Timestamp};
+use semblance_core::token::EpochNumber;
+use semblance_core::vocabulary::Vocabulary;
+use semblance_hospital::import::{Bounds, Unobserved};
+use semblance_hospital::lookup::Question;
+use semblance_hospital::store::Store;
+use semblance_hospital::{ConsentTerms, HospitalService, Parts, Selection};
+use semblance_keys::{EpochKey, EpochKeySeeds};
+use semblance_ledger::embedded::{EmbeddedLedger, Options};
+use semblance_ledger::identity::Identity;
+use semblance_ledger::{Call, Committed, EventStream, Ledger, LedgerError};
+
+use crate::matcher::TestMatcher;
+
+pub(crate) const NETWORK: NetworkId = NetworkId::from_bytes([9; 16]);
+/// 2026-11-23, a Monday.
+const START: u64 = 1_795_392_000_000 + 10 * 3_600_000;
+pub(crate) const DAY: u64 = 86_400_000;
+
+pub(crate) fn id(name: &str) -> OrganisationId {
+    OrganisationId::new(name).unwrap()
+}
+
+struct Member {
+    signing: SigningKey,
+    sealing: SealingSecret,
+}
+
+/// Symptoms that are common enough to be annotated and unrelated enough to tell cases apart.
+pub(crate) const SEIZURES: [&str; 6] =
+    ["HP:0001250", "HP:0001263", "HP:0001252", "HP:0000252", "HP:0001249", "HP:0000729"];
+pub(crate) const HEART: [&str; 6] =
+    ["HP:0001629", "HP:0001631", "HP:0001642", "HP:0000175", "HP:0000365", "HP:0004322"];
+
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) random: Arc<dyn RandomSource>,
+    pub(crate) ledger: EmbeddedLedger,
+    pub(crate) vocabulary: Arc<Vocabulary>,
+    pub(crate) matcher: Arc<TestMatcher>,
+    members: BTreeMap<OrganisationId, Member>,
+    files: AtomicU32,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(START)));
+        let random: Arc<dyn RandomSource> = Arc::new(SeededSource::new([3; 32]));
+        let ledger = EmbeddedLedger::open(
+            &folder.path().join("ledger.db"),
+            clock.clone(),
+            random.clone(),
+            Arc::new(SemblanceContract),
+            Options::default(),
+        )
+        .unwrap();
+        let names = [
+            ("north", OrganisationKind::Hospital),
+            ("south", OrganisationKind::Hospital),
+            ("west", OrganisationKind::Hospital),
+            ("matcher", OrganisationKind::Matcher),
+        ];
+        let (mut members, mut organisations) = (BTreeMap::new(), Vec::new());
+        for (name, kind) in names {
+            let member = Member {
+                signing: SigningKey::random(random.as_ref()),
+                sealing: SealingSecret::random(random.as_ref()).unwrap(),
+            };
+            organisations.push(Organisation {
+                id: id(name),
+                kind,
+                verifying_key: member.signing.verifying_key(),
+                sealing_key: SealingKey { id: SealingKeyId(1), public: *member.sealing.public() },
+                tls_root: TlsRoot::new(vec![1]).unwrap(),
+                rotations: 0,
+            });
+            members.insert(id(name), member);
+        }
+        let matcher =
+            TestMatcher::new(ledger.handle(identity(&members, "matcher", Role::Node)), clock.clone(), random.clone());
+        let vocabulary = Vocabulary::built_in();
+        let files = AtomicU32::new(0);
+        let world = Self { folder, clock, random, ledger, vocabulary, matcher: Arc::new(matcher), members, files };
+        let network = Network::new(NETWORK, "trial", Separation::Separated).unwrap();
+        let genesis = Genesis::new(network, organisations).unwrap();
+        let everyone = world.members.keys().cloned().collect();
+        world.administer("genesis", &genesis, everyone).await;
+        world
+    }
+
+    pub(crate) fn handle(&self, name: &str, role: Role) -> Arc<dyn Ledger> {
+        self.ledger.handle(identity(&self.members, name, role))
+    }
+
+    async fn administer(&self, function: &str, argument: &impl Record, endorsers: Vec<OrganisationId>) {
+        let call = Call { function: function.into(), arguments: vec![argument.encode()], endorsers, ..Call::default() };
+        self.handle("north", Role::Admin).submit(call).await.unwrap();
+    }
+
+    pub(crate) async fn open_epoch(&self, number: u32) {
+        let (key, number) = (EpochKey::random(self.random.as_ref()), EpochNumber(number));
+        let mut keys = Vec::new();
+        for hospital in ["north", "south", "west"].map(id) {
+            let to = SealingKey { id: SealingKeyId(1), public: *self.members[&hospital].sealing.public() };
+            let sealed =
+                SealedEpochKey::seal(NETWORK, number, &hospital, &to, key.expose(), &self.random.array()).unwrap();
+            keys.push(sealed);
+        }
+        let argument = OpenEpoch {
+            number,
+            vocabulary: VocabularyRelease::new(self.vocabulary.release(), self.vocabulary.digest()).unwrap(),
+            profile: Profile::Terms8,
+            key_check: key.check_value(number),
+            keys: List::new(keys).unwrap(),
+        };
+        self.administer("open_epoch", &argument, vec![id("north")]).await;
+    }
+
+    /// Reads the ledger as a bystander may.
+    pub(crate) async fn query<R: Record>(&self, function: &str, argument: &impl Record) -> Option<R> {
+        let call = Call {
+            function: function.into(),
+            arguments: vec![argument.encode()],
+            endorsers: vec![id("west")],
+            ..Call::default()
+        };
+        let bytes = self.handle("west", Role::Node).evaluate(call).await.unwrap();
+        Maybe::<R>::decode(&bytes).unwrap().0
+    }
+
+    /// Opens a hospital's node on its own file.
+    pub(crate) fn hospital(&self, name: &str) -> HospitalService {
+        self.hospital_with(name, self.handle(name, Role::Node))
+    }
+
+    pub(crate) fn hospital_with(&self, name: &str, ledger: Arc<dyn Ledger>) -> HospitalService {
+        let member = &self.members[&id(name)];
+        HospitalService::open(Parts {
+            network: NETWORK,
+            organisation: id(name),
+            signing: member.signing.clone(),
+            sealing: vec![member.sealing.clone()],
+            store: Store::open(&self.folder.path().join(format!("{name}.db"))).unwrap(),
+            ledger,
+            matchers: vec![self.matcher.clone()],
+            seeds: Arc::new(EpochKeySeeds::new()),
+            vocabulary: self.vocabulary.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+        })
+        .unwrap()
+    }
+
+    fn lines(&self, cases: &[(&str, &[&str])]) -> PathBuf {
+        let number = self.files.fetch_add(1, Ordering::SeqCst);
+        let path = self.folder.path().join(format!("{number}.jsonl"));
+        let lines: Vec<String> = cases
+            .iter()
+            .map(|(case, terms)| serde_json::json!({"case_id": case, "observed": terms}).to_string())
+            .collect();
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        path
+    }
+
+    pub(crate) async fn import(&self, hospital: &HospitalService, cases: &[(&str, &[&str])]) {
+        let report =
+            hospital.import("operator", self.lines(cases), Bounds::default(), Box::new(Unobserved)).await.unwrap();
+        assert_eq!(report.refused, 0, "{report:?}");
+    }
+
+    /// Imports, registers, takes consents and publishes.
+    pub(crate) async fn publish(&self, hospital: &HospitalService, cases: &[(&str, &[&str])]) {
+        self.import(hospital, cases).await;
+        let count = cases.len() as u64;
+        let all = || Selection::All;
+        assert_eq!(hospital.register("operator", all()).await.unwrap().done, count);
+        let terms = ConsentTerms::usual().unwrap();
+        assert_eq!(hospital.consent("operator", all(), terms).await.unwrap().done, count);
+        let published = hospital.publish("operator", all()).await.unwrap();
+        assert_eq!((published.done, published.refused.len()), (count, 0), "{published:?}");
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+fn identity(members: &BTreeMap<OrganisationId, Member>, name: &str, role: Role) -> Identity {
+    let key = members[&id(name)].signing.clone();
+    Identity { network: NETWORK, organisation: id(name), role, certificate: [7; 32], key }
+}
+
+pub(crate) fn ask(case: &str, breadth: Breadth) -> Question {
+    Question {
+        case: case.parse().unwrap(),
+        clinician: "dr-kim".into(),
+        purpose: Purpose::Diagnosis,
+        breadth,
+        count: 10,
+        matcher: None,
+    }
+}
+
+pub(crate) const IDLE: Duration = Duration::from_millis(300);
+
+/// A ledger whose acknowledgements get lost after the transaction is committed.
+pub(crate) struct Forgetful {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) losses: Mutex<BTreeMap<String, u32>>,
+}
+
+#[async_trait]
+impl Ledger for Forgetful {
+    fn organisation(&self) -> &OrganisationId {
+        self.ledger.organisation()
+    }
+
+    async fn submit(&self, call: Call) -> Result<Committed, LedgerError> {
+        let function = call.function.clone();
+        let committed = self.ledger.submit(call).await?;
+        if let Some(left) = self.losses.lock().unwrap().get_mut(&function).filter(|left| **left > 0) {
+            *left -= 1;
+            return Err(LedgerError::OutcomeUnknown { transaction: committed.transaction, reason: "lost".into() });
+        }
+        Ok(committed)
+    }
+
+    async fn evaluate(&self, call: Call) -> Result<Vec<u8>, LedgerError> {
+        self.ledger.evaluate(call).await
+    }
+
+    async fn blocks(&self, from: u64) -> Result<EventStream, LedgerError> {
+        self.ledger.blocks(from).await
+    }
+}
