@@ -17,6 +17,8 @@ pub mod state;
 pub mod stub;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod tx;
 pub mod wire;
 
