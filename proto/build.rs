@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-#[expect(clippy::print_stdout, reason = "how a build script talks to cargo")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("proto");
     let folder = root.join("semblance/v1");

@@ -27,6 +27,8 @@ use crate::embedded::verify::Report;
 use crate::identity::{Identity, IncomingProposal};
 use crate::{Call, Committed, Ledger, LedgerError};
 
+pub mod clinic;
+pub mod contract;
 pub mod engine;
 pub mod events;
 pub mod members;
@@ -122,6 +124,9 @@ pub trait LedgerUnderTest: Send + Sync {
     /// Runs the first transaction.
     async fn genesis(&self, identity: Identity, call: Call) -> Result<Committed, LedgerError>;
 
+    /// The ledger as an administrator sees it, who may sit at the ledger's own machine.
+    fn administrator(&self, identity: Identity) -> Arc<dyn Ledger>;
+
     /// The clock of the ledger and of the handles.
     fn clock(&self) -> Arc<ManualClock>;
 
@@ -198,6 +203,8 @@ macro_rules! ledger_suite {
                 another_signature_is_refused, a_stranger_is_refused, changed_private_input_is_refused,
                 another_network_is_refused, a_rotated_key_no_longer_signs, a_second_genesis_is_refused;
             private: private_data_are_for_members_alone, purged_data_are_gone, only_the_hash_is_public;
+            contract: genesis_makes_the_members, concurrent_publications_are_all_durable, withdrawal_needs_no_matcher,
+                a_withdrawal_beats_a_publication_at_the_same_moment, two_others_cannot_forge_a_members_key;
             rules: two_altered_peers_cannot_write_an_owners_key, peers_must_agree, strangers_cannot_endorse,
                 a_collection_needs_its_hospital_and_a_matcher, a_missing_matcher_stops_private_writes_alone,
                 a_policy_cannot_loosen_itself;

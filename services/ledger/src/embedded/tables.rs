@@ -10,12 +10,13 @@ use super::replay::Replay;
 use super::store::{StoreError, unsigned};
 use super::verify::name;
 
+/// Compares one table and adds what it finds.
+type Part = fn(&Connection, &Replay, &mut Vec<String>) -> Result<(), StoreError>;
+
 /// What of the tables is not as the blocks say, in words.
 pub(super) fn compare(connection: &Connection, replay: &Replay, limit: usize) -> Vec<String> {
     let mut findings = Vec::new();
-    let parts: [fn(&Connection, &Replay, &mut Vec<String>) -> Result<(), StoreError>; 5] =
-        [state, private_hashes, private_values, transactions, structure];
-    for part in parts {
+    for part in [state as Part, private_hashes, private_values, transactions, structure] {
         if let Err(error) = part(connection, replay, &mut findings) {
             findings.push(format!("the file cannot be read: {error}"));
         }

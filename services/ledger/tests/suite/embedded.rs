@@ -71,6 +71,10 @@ impl LedgerUnderTest for Running {
         self.ledger().handle(identity).submit(call).await
     }
 
+    fn administrator(&self, identity: Identity) -> Arc<dyn Ledger> {
+        self.ledger().handle(identity)
+    }
+
     fn clock(&self) -> Arc<ManualClock> {
         self.clock.clone()
     }

@@ -146,6 +146,10 @@ impl LedgerUnderTest for Serving {
         self.running.ledger().handle(identity).submit(call).await
     }
 
+    fn administrator(&self, identity: Identity) -> Arc<dyn Ledger> {
+        self.running.ledger().handle(identity)
+    }
+
     fn clock(&self) -> Arc<ManualClock> {
         self.running.clock.clone()
     }
@@ -176,7 +180,7 @@ impl LedgerUnderTest for Serving {
 
 ledger_suite!(Grpc);
 
-async fn network(parties: &mut Vec<Party>) -> Serving {
+async fn network(parties: &mut [Party]) -> Serving {
     let serving = start(Arc::new(ScratchContract), parties).await;
     let founder = parties.first().unwrap().identity(Role::Admin);
     serving.genesis(founder, genesis(parties)).await.unwrap();
