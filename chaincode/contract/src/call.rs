@@ -72,6 +72,16 @@ impl<'a> Call<'a> {
         Ok(self.stub.put(key, record.encode())?)
     }
 
+    /// Writes a record that nobody changes later without the endorsement of each of these organisations.
+    pub(crate) fn save_guarded<T: Record>(
+        &mut self,
+        key: &str,
+        record: &T,
+        guards: Vec<OrganisationId>,
+    ) -> Result<(), ContractError> {
+        save_guarded(self.stub, key, record, guards)
+    }
+
     /// Writes a record that nobody changes later without its owner's endorsement.
     pub(crate) fn save_owned<T: Record>(
         &mut self,
@@ -79,7 +89,7 @@ impl<'a> Call<'a> {
         record: &T,
         owner: &OrganisationId,
     ) -> Result<(), ContractError> {
-        save_owned(self.stub, key, record, owner)
+        save_guarded(self.stub, key, record, vec![owner.clone()])
     }
 
     /// Reserves keys for one item of a batch, because its reads do not see what earlier items write.
@@ -158,14 +168,14 @@ pub(crate) fn decode<T: Record>(key: &str, bytes: &[u8]) -> Result<T, ContractEr
     T::decode(bytes).map_err(|error: DecodeError| ContractError::corrupt(key, &error))
 }
 
-pub(crate) fn save_owned<T: Record>(
+pub(crate) fn save_guarded<T: Record>(
     stub: &mut dyn Stub,
     key: &str,
     record: &T,
-    owner: &OrganisationId,
+    guards: Vec<OrganisationId>,
 ) -> Result<(), ContractError> {
     stub.put(key, record.encode())?;
-    Ok(stub.set_key_policy(key, &KeyPolicy::AllOf(vec![owner.clone()]))?)
+    Ok(stub.set_key_policy(key, &KeyPolicy::AllOf(guards))?)
 }
 
 pub(crate) fn emit(stub: &mut dyn Stub, event: &Event) -> Result<(), ContractError> {

@@ -66,7 +66,7 @@ pub fn consent(id: ConsentId) -> String {
     format!("consent/{id}")
 }
 
-/// That a consent was withdrawn; any member may write it.
+/// That a consent was withdrawn; any member may write it, once.
 #[must_use]
 pub fn consent_tombstone(id: ConsentId) -> String {
     format!("consent-tombstone/{id}")
@@ -84,7 +84,7 @@ pub fn case(handle: CaseHandle) -> String {
     format!("{CASES}{handle}")
 }
 
-/// That a case is withdrawn, expired or replaced; any member may write it.
+/// That a case is withdrawn, expired or replaced; any member may write it, once.
 #[must_use]
 pub fn case_tombstone(handle: CaseHandle) -> String {
     format!("case-tombstone/{handle}")

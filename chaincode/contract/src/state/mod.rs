@@ -6,7 +6,8 @@
 //! [`SealedEpochKey`](semblance_core::epoch::SealedEpochKey), `case/<handle>` a
 //! [`PublishedCase`](semblance_core::case::PublishedCase) and `denial/…` a
 //! [`Denial`](semblance_core::denial::Denial), all from the core. What only its owner may change
-//! carries the owner's endorsement policy; what any member may end has a tombstone under a key of its own.
+//! carries the owner's endorsement policy; what any member may end has a tombstone under a key of
+//! its own.
 
 mod case;
 mod consent;

@@ -73,6 +73,9 @@ proptest! {
     }
 }
 
+/// A check of one layout, given a valid encoding.
+type Check = fn(&[u8]);
+
 /// Bytes near a valid encoding are refused, or encode to themselves again.
 fn assert_strict<T: Record>(valid: &[u8]) {
     let again = |bytes: &[u8]| T::decode(bytes).ok().map(|value| value.encode());
@@ -93,7 +96,7 @@ fn assert_strict<T: Record>(valid: &[u8]) {
 #[test]
 fn every_argument_has_one_encoding() {
     let arguments = arguments(&mut World::new());
-    let strict: &[(&str, fn(&[u8]))] = &[
+    let strict: &[(&str, Check)] = &[
         ("register_hospital", assert_strict::<RegisterMember>),
         ("rotate_key", assert_strict::<SignedStatement>),
         ("open_epoch", assert_strict::<OpenEpoch>),

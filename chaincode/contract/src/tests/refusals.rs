@@ -25,7 +25,10 @@ fn whole<T>(result: Result<T, ContractError>) -> End {
     result.map(|_| ()).map_err(|error| error.code())
 }
 
-const STORIES: &[(Code, fn() -> End)] = &[
+/// A story from an empty ledger to its end.
+type Story = fn() -> End;
+
+const STORIES: &[(Code, Story)] = &[
     (Code::UnknownFunction, || whole(World::new().node::<Empty>("north", "drop_tables", &Empty))),
     (Code::InvalidArgument, || whole(World::new().invoke("north", Role::Node, "network", vec![1, 1], &[]))),
     (Code::UnsupportedVersion, || whole(World::new().invoke("north", Role::Node, "network", vec![2], &[]))),

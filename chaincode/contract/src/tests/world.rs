@@ -112,7 +112,10 @@ pub(crate) fn newcomer(newcomer: Organisation, approvals: &[&str]) -> RegisterMe
 }
 
 pub(crate) fn private_value(seed: u64) -> PrivateValue {
-    PrivateValue::with_salt(Fingerprint::new((0..8).map(|n| Token(seed + n)).collect()).unwrap(), [9; 32])
+    PrivateValue::with_salt(
+        Fingerprint::new((0..8).map(|n| Token(0xdead_beef_cafe_0000 + seed + n)).collect()).unwrap(),
+        [9; 32],
+    )
 }
 
 pub(crate) fn item(patient: &Patient, handle: CaseHandle, replaces: Option<CaseHandle>) -> PublishItem {

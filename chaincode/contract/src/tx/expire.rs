@@ -30,6 +30,44 @@ fn expire(call: &mut Call<'_>, Handle(handle): Handle) -> Result<Option<OwnedCas
         return Err(ContractError::new(Code::NotExpired, format!("the consent of case {handle} still holds")));
     }
     call.claim(&[&tombstone_key])?;
-    call.save(&tombstone_key, &CaseTombstone { status: CaseStatus::Expired, at: call.now() })?;
+    let tombstone = CaseTombstone { status: CaseStatus::Expired, at: call.now() };
+    call.save_owned(&tombstone_key, &tombstone, &case.owner)?;
     Ok(Some(OwnedCase { handle, hospital: case.owner }))
+}
+
+#[cfg(test)]
+mod tests {
+    use semblance_core::case::CaseStatus;
+    use semblance_core::time::Day;
+
+    use crate::Code;
+    use crate::state::CaseView;
+    use crate::tests::world::*;
+    use crate::wire::{Handle, Maybe, Outcomes};
+
+    #[test]
+    fn a_case_expires_at_its_consents_last_moment_and_once() {
+        let mut world = World::new();
+        let (_, handle) = world.published("north");
+        world.stub.set_timestamp(NOW.plus(30 * Day::MILLIS - 1));
+        assert_eq!(world.expire("south", handle), Err(Code::NotExpired));
+        world.stub.set_timestamp(NOW.plus(30 * Day::MILLIS));
+        world.expire("south", handle).unwrap();
+        let found: Maybe<CaseView> = world.node("beta", "case", &Handle(handle)).unwrap();
+        assert_eq!(found.0.unwrap().case.status, CaseStatus::Expired);
+        world.expire("south", handle).unwrap();
+        assert!(world.writes.public.is_empty() && world.writes.event.is_none());
+    }
+
+    #[test]
+    fn one_that_still_holds_stops_no_other() {
+        let mut world = World::new();
+        let (_, old) = world.published("north");
+        world.stub.set_timestamp(NOW.plus(30 * Day::MILLIS));
+        let (unknown, batch) = (world.handle(), vec![old]);
+        let outcomes: Outcomes = world.node("alpha", "expire", &handles(&[unknown, batch[0], old])).unwrap();
+        let codes: Vec<_> =
+            outcomes.items().iter().map(|item| item.as_ref().err().and_then(|one| one.code())).collect();
+        assert_eq!(codes, [Some(Code::UnknownCase), None, Some(Code::DuplicateInBatch)]);
+    }
 }

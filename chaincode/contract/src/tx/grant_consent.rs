@@ -93,3 +93,60 @@ fn check_earlier(call: &mut Call<'_>, consent: &Consent, newest_key: &str) -> Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use semblance_core::id::ConsentId;
+    use semblance_core::time::Day;
+
+    use crate::state::ConsentView;
+    use crate::stub::KeyPolicy;
+    use crate::tests::world::*;
+    use crate::wire::{ConsentArgument, Maybe};
+    use crate::{Code, key};
+
+    const NEXT: ConsentId = ConsentId::from_bytes([9; 16]);
+
+    #[test]
+    fn a_consent_is_kept_as_it_was_signed() {
+        let mut world = World::new();
+        let patient = world.patient("north");
+        let found: Maybe<ConsentView> = world.node("beta", "consent", &ConsentArgument(patient.consent)).unwrap();
+        let view = found.0.unwrap();
+        assert_eq!(view.consent.source, patient.signed(|_| ()).0);
+        assert_eq!(*view.consent.consent(NETWORK).unwrap(), patient.consent_parts());
+        assert!(view.tombstone.is_none() && view.consent.granted == NOW);
+        let policy = KeyPolicy::AllOf(vec![id("north")]);
+        assert_eq!(world.stub.policy(&key::consent(patient.consent)), Some(&policy));
+    }
+
+    #[test]
+    fn after_a_withdrawal_or_the_expiry_a_key_consents_again() {
+        let mut world = World::new();
+        let (patient, other) = (world.patient("north"), world.patient("north"));
+        world.withdraw("north", &patient).unwrap();
+        let again = |patient: &Patient, sequence| {
+            patient.signed(|consent| {
+                (consent.consent, consent.sequence) = (NEXT, sequence);
+                consent.expires = NOW.plus(90 * Day::MILLIS);
+            })
+        };
+        assert_eq!(world.grant("north", again(&patient, 2)), Err(Code::WrongSequence), "the withdrawal had 2");
+        world.grant("north", again(&patient, 3)).unwrap();
+
+        world.stub.set_timestamp(NOW.plus(30 * Day::MILLIS));
+        let late = other.signed(|consent| {
+            (consent.consent, consent.sequence) = (ConsentId::from_bytes([8; 16]), 2);
+            consent.expires = NOW.plus(90 * Day::MILLIS);
+        });
+        world.grant("north", late).unwrap();
+    }
+
+    #[test]
+    fn an_expired_consent_is_not_granted() {
+        let mut world = World::new();
+        let patient = world.registered("north");
+        world.stub.set_timestamp(NOW.plus(30 * Day::MILLIS));
+        assert_eq!(world.grant("north", patient.signed(|_| ())), Err(Code::ConsentExpired));
+    }
+}

@@ -21,7 +21,7 @@ pub(crate) fn run(call: &mut Call<'_>, argument: OpenEpoch) -> Result<Empty, Con
     check_number(call, argument.number)?;
     check_keys(call, &argument)?;
     for sealed in argument.keys.items() {
-        call.save(&key::epoch_key(argument.number, &sealed.hospital), sealed)?;
+        call.save_owned(&key::epoch_key(argument.number, &sealed.hospital), sealed, &sealed.hospital)?;
     }
     let record = Epoch {
         number: argument.number,
@@ -70,5 +70,69 @@ fn check_keys(call: &mut Call<'_>, argument: &OpenEpoch) -> Result<(), ContractE
     match expected.keys().next() {
         Some(missing) => refuse(format!("no key is sealed to {missing}")),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use semblance_core::epoch::{Epoch, SealedEpochKey};
+    use semblance_core::organisation::OrganisationKind;
+    use semblance_core::sealing::SealingKeyId;
+
+    use crate::Code;
+    use crate::tests::world::*;
+    use crate::wire::{Empty, EpochKeyArgument, List, Maybe, OpenEpoch, Page, PageRequest};
+
+    fn code(world: &mut World, epoch: &OpenEpoch) -> Result<(), Code> {
+        world.admin::<Empty>("south", "open_epoch", epoch).map(|_| ()).map_err(|error| error.code())
+    }
+
+    #[test]
+    fn each_hospital_finds_its_sealed_key() {
+        let mut world = World::new();
+        for name in ["north", "south"] {
+            let argument = EpochKeyArgument { epoch: EPOCH, hospital: id(name) };
+            let found: Maybe<SealedEpochKey> = world.node("alpha", "epoch_key", &argument).unwrap();
+            assert_eq!(found.0.unwrap().hospital, id(name));
+        }
+        let epochs: Page<Epoch> = world.node("alpha", "epochs", &PageRequest::first(5)).unwrap();
+        let [epoch] = &epochs.rows[..] else { panic!("one epoch") };
+        assert!(epoch.is_open() && epoch.opener == id("north") && epoch.opened == NOW);
+    }
+
+    #[test]
+    fn two_epochs_overlap_and_not_three() {
+        let mut world = World::new();
+        code(&mut world, &open_epoch(2)).unwrap();
+        assert_eq!(code(&mut world, &open_epoch(3)), Err(Code::EpochOverlap));
+        world.close("south", 1).unwrap();
+        code(&mut world, &open_epoch(3)).unwrap();
+    }
+
+    #[test]
+    fn numbers_have_no_gaps_and_no_repetition() {
+        let mut world = World::new();
+        for number in [0, 1, 3, u32::MAX] {
+            assert_eq!(code(&mut world, &open_epoch(number)), Err(Code::WrongEpochNumber), "{number}");
+        }
+    }
+
+    #[test]
+    fn keys_go_to_exactly_the_present_hospitals_under_their_present_keys() {
+        let sealed = |name: &str, key| SealedEpochKey { hospital: id(name), key: SealingKeyId(key), sealed: [1; 80] };
+        let wrong = [
+            vec![sealed("north", 1)],
+            vec![sealed("north", 1), sealed("south", 2)],
+            vec![sealed("north", 1), sealed("south", 1), sealed("south", 1)],
+            vec![sealed("north", 1), sealed("south", 1), sealed("alpha", 1)],
+        ];
+        for keys in wrong {
+            let epoch = OpenEpoch { keys: List::new(keys).unwrap(), ..open_epoch(1) };
+            assert_eq!(code(&mut World::founded(), &epoch), Err(Code::EpochKeysIncomplete));
+        }
+        let mut world = World::founded();
+        let west = newcomer(organisation("west", OrganisationKind::Hospital), &["north", "south", "alpha"]);
+        world.admin::<Empty>("north", "register_hospital", &west).unwrap();
+        assert_eq!(code(&mut world, &open_epoch(1)), Err(Code::EpochKeysIncomplete), "west has none");
     }
 }

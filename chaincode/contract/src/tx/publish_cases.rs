@@ -76,7 +76,7 @@ fn publish(call: &mut Call<'_>, item: &PublishItem, value: Opaque) -> Result<Cas
 
     if let Some(replaced) = item.replaces {
         let tombstone = CaseTombstone { status: CaseStatus::Replaced { by: item.handle }, at: call.now() };
-        call.save(&key::case_tombstone(replaced), &tombstone)?;
+        call.save_owned(&key::case_tombstone(replaced), &tombstone, &hospital)?;
     }
     let record = record_of(call, item, &consent);
     call.save_owned(&handle_key, &record, &hospital)?;
@@ -155,5 +155,138 @@ fn record_of(call: &Call<'_>, item: &PublishItem, consent: &Consent) -> Publishe
         published: call.now(),
         expires: consent.expires,
         status: CaseStatus::Live,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use semblance_core::case::{CaseStatus, PublishedCase};
+    use semblance_core::id::{CaseHandle, ConsentId};
+
+    use crate::state::{CaseView, Publication};
+    use crate::stub::{KeyPolicy, Role};
+    use crate::tests::world::*;
+    use crate::wire::*;
+    use crate::{Code, key};
+
+    fn view(world: &mut World, handle: CaseHandle) -> CaseView {
+        world.node::<Maybe<CaseView>>("south", "case", &Handle(handle)).unwrap().0.unwrap()
+    }
+
+    fn fingerprints(world: &mut World, handles: &[CaseHandle]) -> Vec<Option<Vec<u8>>> {
+        let handles = FingerprintsOf::new(handles.iter().copied().map(Handle).collect()).unwrap();
+        let found: FingerprintsFound = world.node("alpha", "fingerprints", &handles).unwrap();
+        found.into_items().into_iter().map(|Maybe(value)| value.map(|value| value.0)).collect()
+    }
+
+    #[test]
+    fn the_chain_holds_handle_and_hash_the_collection_the_value() {
+        let mut world = World::new();
+        let (patient, handle) = world.published("north");
+        let value = private_value(1).encode();
+        let collection = ("fingerprints_north".to_owned(), handle.to_string());
+        assert_eq!(world.writes.private.get(&collection), Some(&Some(value.clone())));
+        let public = world.writes.public.values().flatten().chain(world.writes.event.iter().map(|(_, bytes)| bytes));
+        for bytes in public {
+            assert!(!bytes.windows(8).any(|window| window == &value[34..42]), "a token stands in public");
+        }
+        let policy = KeyPolicy::AllOf(vec![id("north")]);
+        for key in world.writes.public.keys() {
+            assert_eq!(world.stub.policy(key), Some(&policy), "{key}");
+        }
+        let view = view(&mut world, handle);
+        assert_eq!((view.case.owner, view.case.commitment), (id("north"), patient.case));
+        assert_eq!((view.case.status, view.purge), (CaseStatus::Live, None));
+        assert_eq!(fingerprints(&mut world, &[handle, CaseHandle::from_bytes([9; 16])]), [Some(value), None]);
+    }
+
+    #[test]
+    fn a_correction_takes_the_place_of_the_live_handle() {
+        let mut world = World::new();
+        let (patient, first) = world.published("north");
+        let second = world.handle();
+        world.publish("north", item(&patient, second, Some(first))).unwrap();
+        assert_eq!(view(&mut world, first).case.status, CaseStatus::Replaced { by: second });
+        assert_eq!(fingerprints(&mut world, &[first]), [None]);
+        let asked = ConsentInEpoch { consent: patient.consent, epoch: EPOCH };
+        let found: Maybe<Publication> = world.node("north", "publication", &asked).unwrap();
+        assert_eq!(found.0, Some(Publication { handle: second, count: 2 }));
+        // The dead handle is neither replaced again nor used again.
+        let third = world.handle();
+        assert_eq!(world.publish("north", item(&patient, third, Some(first))), Err(Code::ReplacesMismatch));
+        assert_eq!(world.publish("north", item(&patient, first, Some(second))), Err(Code::HandleUsed));
+    }
+
+    #[test]
+    fn a_case_is_live_under_one_consent_alone() {
+        let mut world = World::new();
+        let (patient, first) = world.published("north");
+        // A second key that the hospital registered for the same case, instead of rotating the first.
+        let twin = Patient { key: node("twin"), consent: ConsentId::from_bytes([9; 16]), ..patient.clone() };
+        world.register("north", twin.entry()).unwrap();
+        world.grant("north", twin.signed(|_| ())).unwrap();
+        let second = world.handle();
+        assert_eq!(world.publish("north", item(&twin, second, None)), Err(Code::AlreadyPublished));
+        world.withdraw("north", &patient).unwrap();
+        world.publish("north", item(&twin, second, None)).unwrap();
+        assert_eq!(view(&mut world, first).case.status, CaseStatus::Withdrawn);
+    }
+
+    #[test]
+    fn a_matcher_is_named_as_matcher() {
+        let mut world = World::new();
+        let (patient, handle) = (world.patient("north"), world.handle());
+        for (named, code) in [("south", Code::WrongKind), ("west", Code::UnknownMember)] {
+            let items = List::new(vec![item(&patient, handle, None)]).unwrap();
+            let argument = PublishCases { matcher: id(named), items };
+            let values = Fingerprints::new(vec![Opaque(private_value(1).encode())]).unwrap();
+            let transient = [(TRANSIENT_FINGERPRINTS, semblance_core::record::Record::encode(&values))];
+            let argument = semblance_core::record::Record::encode(&argument);
+            let error = world.invoke("north", Role::Node, "publish_cases", argument, &transient).unwrap_err();
+            assert_eq!(error.code(), code);
+        }
+    }
+
+    #[test]
+    fn pages_of_cases_lead_from_one_to_the_next() {
+        let mut world = World::new();
+        let mut all: Vec<_> = (0..7).map(|_| world.published("north").1).collect();
+        let (withdrawn, _) = world.published("north");
+        world.published("south");
+        world.withdraw("north", &withdrawn).unwrap();
+        let (mut own, mut live, mut page) = (0, Vec::new(), PageRequest::first(3));
+        loop {
+            let argument = OfOrganisation { organisation: id("north"), page };
+            let rows: Page<CaseView> = world.node("alpha", "cases_of_hospital", &argument).unwrap();
+            assert!(rows.rows.len() <= 3);
+            own += rows.rows.len();
+            match rows.next {
+                Some(next) => page = PageRequest::at(Some(next), 3),
+                None => break,
+            }
+        }
+        page = PageRequest::first(2);
+        loop {
+            let rows: Page<PublishedCase> = world.node("alpha", "live_cases", &OfEpoch { epoch: EPOCH, page }).unwrap();
+            live.extend(rows.rows.iter().filter(|case| case.owner == id("north")).map(|case| case.handle));
+            match rows.next {
+                Some(next) => page = PageRequest::at(Some(next), 2),
+                None => break,
+            }
+        }
+        all.sort();
+        assert_eq!((own, live), (8, all));
+    }
+
+    #[test]
+    fn a_matcher_notices_a_changed_private_value() {
+        let mut world = World::new();
+        let (_, handle) = world.published("north");
+        let mut record = view(&mut world, handle).case;
+        record.private_hash = [0; 32];
+        world.stub.tamper(&key::case(handle), semblance_core::record::Record::encode(&record));
+        let handles = FingerprintsOf::new(vec![Handle(handle)]).unwrap();
+        let error = world.node::<FingerprintsFound>("alpha", "fingerprints", &handles).unwrap_err();
+        assert_eq!(error.code(), Code::CorruptState);
     }
 }

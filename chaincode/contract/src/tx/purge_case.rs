@@ -33,3 +33,42 @@ fn purge(call: &mut Call<'_>, Handle(handle): Handle) -> Result<OwnedCase, Contr
     call.stub().purge_private(&fingerprint_collection(&case.owner), &handle.to_string())?;
     Ok(OwnedCase { handle, hospital: case.owner })
 }
+
+#[cfg(test)]
+mod tests {
+    use semblance_core::time::Timestamp;
+
+    use crate::Code;
+    use crate::state::{CasePurge, CaseView};
+    use crate::tests::world::*;
+    use crate::wire::{Handle, Maybe};
+
+    fn purged(world: &mut World, handle: semblance_core::id::CaseHandle) -> Option<Timestamp> {
+        let found: Maybe<CaseView> = world.node("south", "case", &Handle(handle)).unwrap();
+        found.0.unwrap().purge.map(|CasePurge { at }| at)
+    }
+
+    #[test]
+    fn an_ended_case_is_purged_as_often_as_it_takes() {
+        let mut world = World::new();
+        let (patient, handle) = world.published("north");
+        assert_eq!(world.purge("north", handle), Err(Code::CaseLive));
+        world.withdraw("south", &patient).unwrap();
+        assert_eq!(purged(&mut world, handle), None);
+        for minute in 0..2 {
+            world.stub.set_timestamp(NOW.plus(minute * 60_000));
+            world.purge("beta", handle).unwrap();
+            let collection = ("fingerprints_north".to_owned(), handle.to_string());
+            assert_eq!(world.writes.private.get(&collection), Some(&None));
+            assert_eq!(purged(&mut world, handle), Some(NOW), "the first time is kept");
+        }
+    }
+
+    #[test]
+    fn a_closed_epochs_cases_may_be_purged() {
+        let mut world = World::new();
+        let (_, handle) = world.published("north");
+        world.close("north", 1).unwrap();
+        world.purge("south", handle).unwrap();
+    }
+}

@@ -40,3 +40,32 @@ fn record(call: &mut Call<'_>, denial: Denial) -> Result<Option<DenialId>, Contr
     call.save_owned(&denial_key, &denial, &denial.organisation)?;
     Ok(Some(denial.id))
 }
+
+#[cfg(test)]
+mod tests {
+    use semblance_core::denial::Denial;
+
+    use crate::tests::world::*;
+    use crate::wire::{List, OfOrganisationOnDay, Outcomes, Page, PageRequest};
+
+    #[test]
+    fn denials_are_listed_by_organisation_and_day() {
+        let mut world = World::new();
+        let denials = List::<_, 100>::new(vec![denial("alpha", 1), denial("alpha", 2)]).unwrap();
+        let outcomes: Outcomes = world.node("alpha", "record_denials", &denials).unwrap();
+        assert!(outcomes.all_succeeded());
+        let argument = OfOrganisationOnDay { organisation: id("alpha"), day: TODAY, page: PageRequest::first(9) };
+        let page: Page<Denial> = world.node("north", "denials", &argument).unwrap();
+        assert_eq!(page.rows, [denial("alpha", 1), denial("alpha", 2)]);
+    }
+
+    #[test]
+    fn the_same_denial_again_changes_nothing_and_succeeds() {
+        let mut world = World::new();
+        let denials = List::<_, 100>::new(vec![denial("north", 1)]).unwrap();
+        for _ in 0..2 {
+            only(world.node("north", "record_denials", &denials).unwrap()).unwrap();
+        }
+        assert!(world.writes.public.is_empty() && world.writes.event.is_none());
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! Two-sided: a look-up is made from an own case that is published with live consent in the query's epoch, or it is
 //! refused. Each takes one of the hospital's slots of the day; the request id is used once. What is refused has its
-//! code, so that the matcher records a denial.
+//! code, so that the matcher records a denial. Nobody rewrites an entry later without both asker and matcher.
 
 use semblance_core::id::OrganisationId;
 use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
@@ -56,8 +56,9 @@ fn record(call: &mut Call<'_>, entry: LookupEntry) -> Result<RecordedLookup, Con
     call.claim(&[&lookup_key, &slot_key])?;
 
     let recorded = call.now();
-    call.save(&lookup_key, &LookupRecord { recorded, entry })?;
-    call.save(&slot_key, &row(&request, recorded))?;
+    let both = vec![request.hospital.clone(), request.matcher.clone()];
+    call.save_guarded(&lookup_key, &LookupRecord { recorded, entry }, both.clone())?;
+    call.save_guarded(&slot_key, &row(&request, recorded), both)?;
     Ok(RecordedLookup {
         request: request.request,
         hospital: request.hospital,
@@ -121,5 +122,147 @@ fn row(request: &LookupRequest, recorded: Timestamp) -> LookupRow {
         short: request.short,
         matcher: request.matcher.clone(),
         recorded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use semblance_core::lookup::LookupSlot;
+    use semblance_core::time::{Day, Timestamp};
+    use semblance_core::token::EpochNumber;
+
+    use crate::state::{LookupRecord, LookupRow};
+    use crate::stub::KeyPolicy;
+    use crate::tests::world::*;
+    use crate::wire::{Empty, List, Maybe, OfDay, OfOrganisationOnDay, Outcomes, Page, PageRequest, RequestArgument};
+    use crate::{Code, key};
+
+    #[test]
+    fn the_entry_stands_as_it_was_signed() {
+        let mut world = World::new();
+        let (patient, _) = world.published("north");
+        let entry = patient.entry_of(1, |request| request.short = true);
+        world.record("alpha", entry.clone()).unwrap();
+        let argument = RequestArgument(patient.request(1).request);
+        let found: Maybe<LookupRecord> = world.node("north", "lookup", &argument).unwrap();
+        assert_eq!(found.0, Some(LookupRecord { recorded: NOW, entry }));
+        let argument = OfOrganisationOnDay { organisation: id("north"), day: TODAY, page: PageRequest::first(9) };
+        let rows: Page<LookupRow> = world.node("south", "lookups_of_hospital", &argument).unwrap();
+        let [row] = &rows.rows[..] else { panic!("one look-up") };
+        assert!(row.short && row.matcher == id("alpha") && row.clinician == patient.request(1).clinician);
+        let both = KeyPolicy::AllOf(vec![id("north"), id("alpha")]);
+        for key in [key::lookup(row.request), key::lookup_slot(&row.hospital, row.slot)] {
+            assert_eq!(world.stub.policy(&key), Some(&both), "no two others rewrite what was asked");
+        }
+    }
+
+    #[test]
+    fn a_slot_counts_across_matchers() {
+        let mut world = World::new();
+        let (patient, _) = world.published("north");
+        world.record("alpha", patient.entry_of(1, |_| ())).unwrap();
+        let by_beta = patient.entry_of(2, |request| {
+            (request.slot, request.matcher) = (patient.request(1).slot, id("beta"));
+        });
+        assert_eq!(world.record("beta", by_beta), Err(Code::SlotUsed));
+    }
+
+    #[test]
+    fn both_sides_take_part_or_nobody_asks() {
+        let mut world = World::new();
+        let (patient, first) = world.published("north");
+        let foreign = patient.entry_of(1, |request| request.hospital = id("south"));
+        assert_eq!(world.record("alpha", foreign), Err(Code::BadSignature), "signed by north");
+        let mut request = patient.request(1);
+        request.hospital = id("south");
+        assert_eq!(world.record("alpha", entry(request, &node("south"))), Err(Code::CaseNotPublished));
+        world.admin::<Empty>("north", "open_epoch", &open_epoch(2)).unwrap();
+        let elsewhere = patient.entry_of(1, |request| request.epoch = EpochNumber(2));
+        assert_eq!(world.record("alpha", elsewhere), Err(Code::CaseNotPublished));
+        let second = world.handle();
+        world.publish("north", item(&patient, second, Some(first))).unwrap();
+        world.record("alpha", patient.entry_of(1, |_| ())).unwrap();
+        world.withdraw("south", &patient).unwrap();
+        assert_eq!(world.record("alpha", patient.entry_of(2, |_| ())), Err(Code::ConsentWithdrawn));
+    }
+
+    #[test]
+    fn an_expired_asker_does_not_ask() {
+        let mut world = World::new();
+        let (patient, _) = world.published("north");
+        let late = NOW.plus(30 * Day::MILLIS);
+        world.stub.set_timestamp(late);
+        let entry = patient.entry_of(1, |request| {
+            request.slot = LookupSlot::new(late.day(), 1).unwrap();
+            request.expires = late;
+        });
+        assert_eq!(world.record("alpha", entry), Err(Code::ConsentExpired));
+    }
+
+    #[test]
+    fn around_midnight_two_days_have_slots() {
+        let midnight = Timestamp::from_millis((u64::from(TODAY.number()) + 1) * Day::MILLIS);
+        let four_minutes = 4 * 60_000;
+        let cases = [(midnight, TODAY, true), (midnight.plus(four_minutes), TODAY, true)];
+        let after = midnight.plus(6 * 60_000);
+        let tomorrow = midnight.day();
+        let early = Timestamp::from_millis(midnight.millis() - four_minutes);
+        let too_early = Timestamp::from_millis(midnight.millis() - 6 * 60_000);
+        let more = [(after, TODAY, false), (early, tomorrow, true), (too_early, tomorrow, false)];
+        for (now, day, taken) in cases.into_iter().chain(more) {
+            let mut world = World::new();
+            let (patient, _) = world.published("north");
+            world.stub.set_timestamp(now);
+            let entry = patient.entry_of(1, |request| {
+                request.slot = LookupSlot::new(day, 1).unwrap();
+                request.expires = now;
+            });
+            let expected = if taken { Ok(()) } else { Err(Code::SlotDay) };
+            assert_eq!(world.record("alpha", entry), expected, "at {now:?} for day {day}");
+        }
+    }
+
+    #[test]
+    fn items_are_judged_one_by_one() {
+        let mut world = World::new();
+        let (patient, _) = world.published("north");
+        let entries = vec![
+            patient.entry_of(1, |_| ()),
+            patient.entry_of(2, |request| request.slot = patient.request(1).slot),
+            patient.entry_of(3, |request| request.matcher = id("beta")),
+            patient.entry_of(4, |_| ()),
+        ];
+        let outcomes: Outcomes = world.node("alpha", "record_lookups", &List::<_, 50>::new(entries).unwrap()).unwrap();
+        let codes: Vec<_> =
+            outcomes.items().iter().map(|item| item.as_ref().err().and_then(|one| one.code())).collect();
+        assert_eq!(codes, [None, Some(Code::DuplicateInBatch), Some(Code::WrongMatcher), None]);
+    }
+
+    #[test]
+    fn a_days_look_ups_come_in_pages_over_all_hospitals() {
+        let mut world = World::new();
+        for hospital in ["north", "south"] {
+            let (patient, _) = world.published(hospital);
+            for number in 1..=3 {
+                let unique = if hospital == "north" { number } else { number + 100 };
+                let entry = patient.entry_of(unique, |request| request.slot = patient.request(number).slot);
+                world.record("alpha", entry).unwrap();
+            }
+        }
+        for limit in 1..=7 {
+            let (mut found, mut bookmark) = (Vec::new(), None);
+            loop {
+                let page = PageRequest::at(bookmark, limit);
+                let rows: Page<LookupRow> = world.node("beta", "lookups_of_day", &OfDay { day: TODAY, page }).unwrap();
+                assert!(rows.rows.len() <= limit);
+                found.extend(rows.rows.into_iter().map(|row| (row.hospital, row.slot.number())));
+                match rows.next {
+                    Some(next) => bookmark = Some(next),
+                    None => break,
+                }
+            }
+            let slots = |name| (1..=3).map(move |number| (id(name), number));
+            assert_eq!(found, slots("north").chain(slots("south")).collect::<Vec<_>>(), "pages of {limit}");
+        }
     }
 }

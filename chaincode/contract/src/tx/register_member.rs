@@ -73,3 +73,60 @@ fn check_approvals(members: &[Organisation], argument: &RegisterMember) -> Resul
 fn bad_signature(whose: &str) -> ContractError {
     ContractError::new(Code::BadSignature, format!("the signature of {whose} does not verify"))
 }
+
+#[cfg(test)]
+mod tests {
+    use semblance_core::organisation::{Organisation, OrganisationKind};
+
+    use crate::stub::KeyPolicy;
+    use crate::tests::world::*;
+    use crate::wire::{Approval, Empty, Maybe, OrganisationArgument, RegisterMember};
+    use crate::{Code, key};
+
+    fn west() -> Organisation {
+        organisation("west", OrganisationKind::Hospital)
+    }
+
+    #[test]
+    fn more_than_half_of_the_members_let_somebody_in() {
+        let mut world = World::founded();
+        let approved = newcomer(west(), &["north", "south", "alpha"]);
+        world.admin::<Empty>("beta", "register_hospital", &approved).unwrap();
+        let found: Maybe<Organisation> = world.node("west", "organisation", &OrganisationArgument(id("west"))).unwrap();
+        assert_eq!(found.0, Some(west()));
+        let policy = KeyPolicy::AllOf(vec![id("west")]);
+        assert_eq!(world.stub.policy(&key::organisation(&id("west"))), Some(&policy));
+
+        // Five members now: three approvals are still more than half.
+        let gamma = newcomer(organisation("gamma", OrganisationKind::Matcher), &["north", "west", "beta"]);
+        world.admin::<Empty>("north", "register_matcher", &gamma).unwrap();
+    }
+
+    #[test]
+    fn an_approval_counts_once() {
+        let thrice = newcomer(west(), &["north", "north", "north"]);
+        let error = World::founded().admin::<Empty>("north", "register_hospital", &thrice).unwrap_err();
+        assert_eq!(error.code(), Code::ApprovalsMissing);
+    }
+
+    #[test]
+    fn forged_approvals_and_stolen_keys_do_not_count() {
+        let good = newcomer(west(), &["north", "south", "alpha"]);
+        let mut approvals = good.approvals().to_vec();
+        approvals[0] = Approval { member: id("alpha"), signature: node("beta").sign(good.membership.bytes()) };
+        let forgery = RegisterMember::new(good.membership.clone(), approvals);
+        let error = World::founded().admin::<Empty>("north", "register_hospital", &forgery).unwrap_err();
+        assert_eq!(error.code(), Code::BadSignature);
+
+        let not_its_own = RegisterMember::new(forged(&good.membership), good.approvals().to_vec());
+        let error = World::founded().admin::<Empty>("north", "register_hospital", &not_its_own).unwrap_err();
+        assert_eq!(error.code(), Code::BadSignature);
+    }
+
+    #[test]
+    fn a_hospital_does_not_join_as_a_matcher() {
+        let approved = newcomer(west(), &["north", "south", "alpha"]);
+        let error = World::founded().admin::<Empty>("north", "register_matcher", &approved).unwrap_err();
+        assert_eq!(error.code(), Code::WrongKind);
+    }
+}

@@ -78,3 +78,84 @@ fn refusal(error: PatientKeyError) -> ContractError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use semblance_core::id::{ConsentId, Digest};
+    use semblance_core::patient_key::{PatientKeyEntry, PatientKeyRegistration};
+    use semblance_core::signature::{SigningKey, VerifyingKey};
+
+    use crate::state::PatientKeyView;
+    use crate::stub::KeyPolicy;
+    use crate::tests::world::*;
+    use crate::wire::{List, Maybe, Outcomes, PatientKeyArgument};
+    use crate::{Code, key};
+
+    fn view(world: &mut World, key: VerifyingKey) -> PatientKeyView {
+        let argument = PatientKeyArgument { hospital: id("north"), key };
+        world.node::<Maybe<PatientKeyView>>("alpha", "patient_key", &argument).unwrap().0.unwrap()
+    }
+
+    #[test]
+    fn a_key_is_kept_with_the_hospitals_signature() {
+        let mut world = World::new();
+        let patient = world.registered("north");
+        let own = patient.key.verifying_key();
+        let view = view(&mut world, own);
+        assert_eq!(view.record.entry, patient.entry());
+        assert_eq!(view.record.registration(NETWORK).unwrap(), patient.registration());
+        assert_eq!((view.successor, view.newest_consent), (None, None));
+        let policy = KeyPolicy::AllOf(vec![id("north")]);
+        assert_eq!(world.stub.policy(&key::patient_key(&id("north"), &own)), Some(&policy));
+    }
+
+    #[test]
+    fn a_successor_inherits_the_case_and_its_newest_consent() {
+        let mut world = World::new();
+        let patient = world.patient("north");
+        let next = world.replace_key(&patient, true).unwrap();
+        let view = view(&mut world, next.verifying_key());
+        assert_eq!(view.newest_consent.unwrap().0, patient.consent);
+
+        let heir = Patient { key: next, ..patient.clone() };
+        let renewed = heir.signed(|consent| (consent.consent, consent.sequence) = (ConsentId::from_bytes([9; 16]), 2));
+        assert_eq!(world.grant("north", renewed), Err(Code::EarlierConsentLive));
+    }
+
+    #[test]
+    fn a_key_is_replaced_once_and_for_its_own_case() {
+        let mut world = World::new();
+        let patient = world.registered("north");
+        let other_case = Patient { case: Digest::of(b"other"), ..patient.clone() };
+        assert_eq!(world.replace_key(&other_case, true).map(|_| ()), Err(Code::CaseMismatch));
+        world.replace_key(&patient, false).unwrap();
+        assert_eq!(world.replace_key(&patient, true).map(|_| ()), Err(Code::PatientKeyReplaced));
+        let stranger = world.stranger("north");
+        assert_eq!(world.replace_key(&stranger, true).map(|_| ()), Err(Code::UnknownPatientKey));
+    }
+
+    #[test]
+    fn a_countersignature_is_by_the_key_that_goes() {
+        let mut world = World::new();
+        let patient = world.registered("north");
+        let key = SigningKey::from_seed(&[4; 32]);
+        let registration = PatientKeyRegistration {
+            key: key.verifying_key(),
+            previous: Some(patient.key.verifying_key()),
+            ..patient.registration()
+        };
+        let entry = PatientKeyEntry::sign(registration, &node("north"), Some(&key));
+        assert_eq!(world.register("north", entry), Err(Code::BadSignature));
+    }
+
+    #[test]
+    fn one_key_twice_in_a_batch_is_registered_once() {
+        let mut world = World::new();
+        let entry = world.stranger("north").entry();
+        let entries = List::<_, 100>::new(vec![entry.clone(), entry]).unwrap();
+        let outcomes: Outcomes = world.node("north", "register_patient_key", &entries).unwrap();
+        let codes: Vec<_> =
+            outcomes.items().iter().map(|item| item.as_ref().err().and_then(|one| one.code())).collect();
+        assert_eq!(codes, [None, Some(Code::DuplicateInBatch)]);
+    }
+}

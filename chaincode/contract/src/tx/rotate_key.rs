@@ -46,3 +46,72 @@ fn refusal(error: &OrganisationError) -> ContractError {
     };
     ContractError::new(code, error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use semblance_core::organisation::{KeyRotation, Organisation};
+    use semblance_core::signature::{SigningKey, Statement};
+
+    use crate::state::RotationRecord;
+    use crate::stub::KeyPolicy;
+    use crate::tests::world::*;
+    use crate::wire::{Empty, Maybe, OfOrganisation, OrganisationArgument, Page, PageRequest, SignedStatement};
+    use crate::{Code, key};
+
+    fn signed(rotation: KeyRotation, key: &SigningKey) -> SignedStatement {
+        SignedStatement(rotation.sign(key).into_parts().1)
+    }
+
+    fn new_signing_key() -> KeyRotation {
+        rotation("north", |next| next.verifying_key = node("north again").verifying_key())
+    }
+
+    #[test]
+    fn the_old_key_names_the_new_one_and_is_kept() {
+        let mut world = World::founded();
+        world.admin::<Empty>("north", "rotate_key", &signed(new_signing_key(), &node("north"))).unwrap();
+        let found: Maybe<Organisation> =
+            world.node("south", "organisation", &OrganisationArgument(id("north"))).unwrap();
+        let north = found.0.unwrap();
+        assert_eq!((north.verifying_key, north.rotations), (node("north again").verifying_key(), 1));
+        let policy = KeyPolicy::AllOf(vec![id("north")]);
+        assert_eq!(world.stub.policy(&key::organisation(&id("north"))), Some(&policy));
+
+        let page = OfOrganisation { organisation: id("north"), page: PageRequest::first(5) };
+        let rotations: Page<RotationRecord> = world.node("south", "rotations", &page).unwrap();
+        assert_eq!(rotations.rows.iter().map(|row| row.previous).collect::<Vec<_>>(), [node("north").verifying_key()]);
+    }
+
+    #[test]
+    fn a_rotation_is_not_played_twice() {
+        let mut world = World::founded();
+        let sealing = rotation("north", |next| next.sealing_key = sealing_key("north", 2));
+        let statement = signed(sealing, &node("north"));
+        world.admin::<Empty>("north", "rotate_key", &statement).unwrap();
+        let error = world.admin::<Empty>("north", "rotate_key", &statement).unwrap_err();
+        assert_eq!(error.code(), Code::WrongSequence);
+    }
+
+    #[test]
+    fn the_new_key_does_not_introduce_itself() {
+        let statement = signed(new_signing_key(), &node("north again"));
+        let error = World::founded().admin::<Empty>("north", "rotate_key", &statement).unwrap_err();
+        assert_eq!(error.code(), Code::BadSignature);
+    }
+
+    #[test]
+    fn no_two_members_share_a_key() {
+        let taken = rotation("north", |next| next.verifying_key = node("south").verifying_key());
+        let error = World::founded().admin::<Empty>("north", "rotate_key", &signed(taken, &node("north"))).unwrap_err();
+        assert_eq!(error.code(), Code::KeyReused);
+    }
+
+    #[test]
+    fn a_look_up_signed_with_the_replaced_key_is_refused() {
+        let mut world = World::new();
+        let (patient, _) = world.published("north");
+        world.admin::<Empty>("north", "rotate_key", &signed(new_signing_key(), &node("north"))).unwrap();
+        assert_eq!(world.record("alpha", patient.entry_of(1, |_| ())), Err(Code::BadSignature));
+        world.record("alpha", entry(patient.request(1), &node("north again"))).unwrap();
+    }
+}

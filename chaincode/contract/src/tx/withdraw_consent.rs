@@ -1,8 +1,8 @@
 //! `withdraw_consent`: a patient's signed withdrawal, submitted by any member.
 //!
 //! One public transaction ends the consent for ever and takes its cases of all epochs out. It needs neither the
-//! hospital nor a matcher, because tombstones stand under the ordinary rule and no private data are touched; their
-//! purge is `purge_case`. The key in the consent may always withdraw it, also after another took its place, so that a
+//! hospital nor a matcher, because a tombstone's first write stands under the ordinary rule (a later one would need
+//! the hospital, so that no two others take it away) and no private data are touched; their purge is `purge_case`. The key in the consent may always withdraw it, also after another took its place, so that a
 //! recovery by the hospital cannot take the patient's last word away. A second withdrawal changes nothing and succeeds.
 
 use semblance_core::case::CaseStatus;
@@ -35,7 +35,7 @@ pub(crate) fn run(call: &mut Call<'_>, argument: SignedStatement) -> Result<With
     let tombstone_key = key::consent_tombstone(withdrawal.consent);
     if !call.exists(&tombstone_key)? {
         let cases = end_cases(call, &consent, &handles)?;
-        call.save(&tombstone_key, &ConsentTombstone { at: call.now(), source })?;
+        call.save_owned(&tombstone_key, &ConsentTombstone { at: call.now(), source }, &consent.hospital)?;
         call.emit(&Event::ConsentWithdrawn(withdrawal.consent, cases))?;
     }
     Ok(Withdrawn { hospital: consent.hospital.clone(), handles })
@@ -68,7 +68,8 @@ fn end_cases(call: &mut Call<'_>, consent: &Consent, handles: &[CaseHandle]) -> 
     for handle in handles {
         let tombstone_key = key::case_tombstone(*handle);
         if !call.exists(&tombstone_key)? {
-            call.save(&tombstone_key, &CaseTombstone { status: CaseStatus::Withdrawn, at: call.now() })?;
+            let tombstone = CaseTombstone { status: CaseStatus::Withdrawn, at: call.now() };
+            call.save_owned(&tombstone_key, &tombstone, &consent.hospital)?;
             cases.push(OwnedCase { handle: *handle, hospital: consent.hospital.clone() });
         }
     }
@@ -84,4 +85,97 @@ fn refusal(error: ConsentError) -> ContractError {
         }
     };
     ContractError::new(code, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use semblance_core::case::CaseStatus;
+    use semblance_core::signature::Statement;
+    use semblance_core::token::EpochNumber;
+
+    use crate::event::Event;
+    use crate::state::{CaseView, ConsentView};
+    use crate::stub::KeyPolicy;
+    use crate::tests::world::*;
+    use crate::wire::{ConsentArgument, Empty, Handle, Maybe, PublishItem, SignedStatement, Withdrawn};
+    use crate::{Code, key};
+
+    #[test]
+    fn one_public_transaction_ends_consent_and_cases_of_all_epochs() {
+        let mut world = World::new();
+        let (patient, first) = world.published("north");
+        world.admin::<Empty>("north", "open_epoch", &open_epoch(2)).unwrap();
+        let second = world.handle();
+        let item = PublishItem { epoch: EpochNumber(2), ..item(&patient, second, None) };
+        world.publish("north", item).unwrap();
+
+        let withdrawn = world.withdraw("beta", &patient).unwrap();
+        assert_eq!(withdrawn, Withdrawn { hospital: id("north"), handles: vec![first, second] });
+        let tombstones =
+            [key::case_tombstone(first), key::case_tombstone(second), key::consent_tombstone(patient.consent)];
+        let mut written: Vec<_> = world.writes.public.keys().cloned().collect();
+        written.sort();
+        assert_eq!(written, tombstones, "nothing that needs the owner's endorsement is written");
+        assert!(world.writes.private.is_empty());
+        // The first write stands under the ordinary rule; from then on no two others take a tombstone away.
+        for key in tombstones {
+            assert_eq!(world.stub.policy(&key), Some(&KeyPolicy::AllOf(vec![id("north")])));
+        }
+
+        let (name, payload) = world.writes.event.clone().unwrap();
+        let Some(Event::ConsentWithdrawn(consent, cases)) = Event::decode(&name, &payload).unwrap() else {
+            panic!("{name}")
+        };
+        assert_eq!((consent, cases.len()), (patient.consent, 2));
+        let case: Maybe<CaseView> = world.node("south", "case", &Handle(first)).unwrap();
+        assert_eq!(case.0.unwrap().case.status, CaseStatus::Withdrawn);
+        let consent: Maybe<ConsentView> = world.node("south", "consent", &ConsentArgument(patient.consent)).unwrap();
+        let tombstone = consent.0.unwrap().tombstone.unwrap();
+        assert_eq!(tombstone.withdrawal(NETWORK).unwrap(), patient.withdrawal());
+    }
+
+    #[test]
+    fn a_second_withdrawal_changes_nothing_and_succeeds() {
+        let mut world = World::new();
+        let (patient, _) = world.published("north");
+        let first = world.withdraw("north", &patient).unwrap();
+        assert_eq!(world.withdraw("south", &patient).unwrap(), first);
+        assert!(world.writes.public.is_empty() && world.writes.event.is_none());
+    }
+
+    #[test]
+    fn a_publication_at_the_same_moment_conflicts() {
+        let mut world = World::new();
+        let (patient, handle) = (world.patient("north"), world.handle());
+        let argument = semblance_core::record::Record::encode(&publish_cases(vec![item(&patient, handle, None)]));
+        let values = crate::wire::Fingerprints::new(vec![crate::wire::Opaque(private_value(1).encode())]).unwrap();
+        world.stub.set_caller(&id("north"), crate::stub::Role::Node);
+        let values = semblance_core::record::Record::encode(&values);
+        world.stub.set_transient(crate::wire::TRANSIENT_FINGERPRINTS, values);
+        crate::Contract::invoke(&crate::SemblanceContract, &mut world.stub, "publish_cases", &[argument]).unwrap();
+        assert!(world.stub.reads().contains(&key::consent_tombstone(patient.consent)));
+        assert!(world.stub.reads().contains(&key::consent(patient.consent)));
+        assert!(world.stub.reads().contains(&key::epoch(EPOCH)));
+    }
+
+    #[test]
+    fn a_recovery_does_not_take_the_patients_last_word_away() {
+        let mut world = World::new();
+        let (patient, _) = world.published("north");
+        world.replace_key(&patient, false).unwrap();
+        world.withdraw("south", &patient).unwrap();
+    }
+
+    #[test]
+    fn the_key_that_took_the_place_may_withdraw_and_a_strangers_may_not() {
+        let mut world = World::new();
+        let (patient, _) = world.published("north");
+        let stranger = Patient { key: node("stranger"), ..patient.clone() };
+        assert_eq!(world.withdraw("north", &stranger).unwrap_err().code(), Code::BadSignature);
+        let next = world.replace_key(&patient, true).unwrap();
+        let heir = Patient { key: next, ..patient };
+        let SignedStatement(source) = heir.signed_withdrawal();
+        assert_eq!(source.bytes(), heir.withdrawal().encode());
+        world.withdraw("south", &heir).unwrap();
+    }
 }

@@ -14,6 +14,25 @@
 //! | `expire`, `purge_case` | [`Handles`] | [`Outcomes`] |
 //! | `record_lookups` | [`RecordLookups`] | [`Outcomes`] |
 //! | `record_denials` | [`RecordDenials`] | [`Outcomes`] |
+//! | *queries* | | |
+//! | `network` | [`Empty`] | [`Network`](semblance_core::organisation::Network) |
+//! | `organisation` | [`OrganisationArgument`] | [`Maybe`] [`Organisation`](semblance_core::organisation::Organisation) |
+//! | `organisations` | [`PageRequest`] | [`Page`] of `Organisation` |
+//! | `rotations` | [`OfOrganisation`] | [`Page`] of [`RotationRecord`](crate::state::RotationRecord) |
+//! | `epoch` | [`EpochArgument`] | [`Maybe`] [`Epoch`](semblance_core::epoch::Epoch) |
+//! | `epochs` | [`PageRequest`] | [`Page`] of `Epoch` |
+//! | `epoch_key` | [`EpochKeyArgument`] | [`Maybe`] [`SealedEpochKey`](semblance_core::epoch::SealedEpochKey) |
+//! | `patient_key` | [`PatientKeyArgument`] | [`Maybe`] [`PatientKeyView`](crate::state::PatientKeyView) |
+//! | `consent` | [`ConsentArgument`] | [`Maybe`] [`ConsentView`](crate::state::ConsentView) |
+//! | `case` | [`Handle`] | [`Maybe`] [`CaseView`](crate::state::CaseView) |
+//! | `cases_of_hospital` | [`OfOrganisation`] | [`Page`] of `CaseView` |
+//! | `live_cases` | [`OfEpoch`] | [`Page`] of [`PublishedCase`](semblance_core::case::PublishedCase) |
+//! | `publication` | [`ConsentInEpoch`] | [`Maybe`] [`Publication`](crate::state::Publication) |
+//! | `fingerprints` | [`FingerprintsOf`] | [`FingerprintsFound`] |
+//! | `lookup` | [`RequestArgument`] | [`Maybe`] [`LookupRecord`](crate::state::LookupRecord) |
+//! | `lookups_of_hospital` | [`OfOrganisationOnDay`] | [`Page`] of [`LookupRow`](crate::state::LookupRow) |
+//! | `lookups_of_day` | [`OfDay`] | [`Page`] of `LookupRow` |
+//! | `denials` | [`OfOrganisationOnDay`] | [`Page`] of [`Denial`](semblance_core::denial::Denial) |
 
 mod batch;
 mod case;
