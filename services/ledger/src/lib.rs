@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod embedded;
+mod follow;
 pub mod identity;
 pub mod ledger;
 pub mod suite;

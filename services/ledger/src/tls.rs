@@ -184,3 +184,111 @@ fn only<'a>(
         _ => Err(PeerError::Malformed(wrong)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    /// 2030-01-01.
+    const NOW: Timestamp = Timestamp::from_millis(1_893_456_000_000);
+
+    struct Authority {
+        params: CertificateParams,
+        key: KeyPair,
+        root: Vec<u8>,
+    }
+
+    fn authority() -> Authority {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root = params.self_signed(&key).unwrap().der().to_vec();
+        Authority { params, key, root }
+    }
+
+    impl Authority {
+        fn issue(&self, names: &[(DnType, &str)], until: i32) -> Vec<CertificateDer<'static>> {
+            let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            for (kind, name) in names {
+                params.distinguished_name.push(kind.clone(), *name);
+            }
+            params.not_before = date_time_ymd(2029, 1, 1);
+            params.not_after = date_time_ymd(until, 1, 1);
+            let key = KeyPair::generate().unwrap();
+            vec![params.signed_by(&key, &Issuer::from_params(&self.params, &self.key)).unwrap().der().clone()]
+        }
+
+        fn node(&self) -> Vec<CertificateDer<'static>> {
+            self.issue(&[(DnType::OrganizationName, "north"), (DnType::OrganizationalUnitName, "node")], 2031)
+        }
+    }
+
+    #[test]
+    fn a_member_is_recognised_by_its_own_root() {
+        let (north, south) = (authority(), authority());
+        let node = north.node();
+        let peer = peer_identity(&node, |_| Some(north.root.clone()), NOW).unwrap();
+        assert_eq!((peer.organisation.as_str(), peer.role), ("north", Role::Node));
+        assert_eq!(peer.certificate, certificate_digest(&node[0]));
+        let admin = [(DnType::OrganizationName, "north"), (DnType::OrganizationalUnitName, "admin")];
+        let admin = north.issue(&admin, 2031);
+        assert_eq!(peer_identity(&admin, |_| Some(north.root.clone()), NOW).unwrap().role, Role::Admin);
+
+        let refused = |certificates: &[_], root: Option<&Authority>, now| {
+            peer_identity(certificates, |_| root.map(|authority| authority.root.clone()), now).unwrap_err()
+        };
+        assert!(matches!(refused(&node, Some(&south), NOW), PeerError::Untrusted { .. }));
+        assert!(matches!(refused(&node, None, NOW), PeerError::NoMember(_)));
+        assert!(matches!(refused(&[], Some(&north), NOW), PeerError::NoCertificate));
+        for year in [-2_i64, 2] {
+            let other = Timestamp::from_millis(NOW.millis().saturating_add_signed(year * 366 * 86_400_000));
+            assert!(matches!(refused(&node, Some(&north), other), PeerError::Untrusted { .. }));
+        }
+        let root = peer_identity(&node, |_| Some(b"no certificate".to_vec()), NOW);
+        assert!(matches!(root, Err(PeerError::Root { .. })));
+    }
+
+    #[test]
+    fn odd_names_are_refused() {
+        let north = authority();
+        let [organisation, unit] = [DnType::OrganizationName, DnType::OrganizationalUnitName];
+        for names in [
+            &[(organisation.clone(), "north")][..],
+            &[(unit.clone(), "node")],
+            &[(organisation.clone(), "North Hospital"), (unit.clone(), "node")],
+            &[(organisation.clone(), "north"), (unit.clone(), "root")],
+        ] {
+            assert!(ClaimedPeer::read(&north.issue(names, 2031)).is_err(), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn pem_is_what_others_write() {
+        let north = authority();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::default().self_signed(&key).unwrap();
+        assert_eq!(pem(certificate.der()).replace(['\r', '\n'], ""), certificate.pem().replace(['\r', '\n'], ""));
+        assert!(pem(&north.root).lines().all(|line| line.len() <= 64));
+    }
+
+    proptest! {
+        #[test]
+        fn reading_certificates_never_panics(
+            noise in proptest::collection::vec(any::<u8>(), 0..200),
+            edits in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
+        ) {
+            thread_local! { static NODE: CertificateDer<'static> = authority().node().remove(0); }
+            prop_assert!(ClaimedPeer::read(&[CertificateDer::from(noise)]).is_err());
+            let mut bytes = NODE.with(|node| node.to_vec());
+            for (index, byte) in edits {
+                let place = index.index(bytes.len());
+                bytes[place] = byte;
+            }
+            let _ = ClaimedPeer::read(&[CertificateDer::from(bytes)]);
+        }
+    }
+}

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use futures::StreamExt;
+use async_trait::async_trait;
 use rusqlite::Connection;
 use semblance_core::id::NetworkId;
 use tokio::sync::watch;
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::block::{BlockData, Header, RecordedTransaction};
 use super::chain::{self, Head, StoredBlock};
 use super::store::Readers;
+use crate::follow::{BlockSource, stream};
 use crate::{BlockEvents, EventStream, LedgerError, TransactionOutcome};
 
 /// Blocks read from the file at once.
@@ -32,18 +33,11 @@ pub(super) fn follow(
     stopped: watch::Receiver<bool>,
     from: u64,
 ) -> EventStream {
-    let follower = Follower { readers, head, stopped, next: from, read: VecDeque::new() };
-    futures::stream::unfold(Some(follower), |follower| async move {
-        let mut follower = follower?;
-        match follower.next().await {
-            Ok(block) => Some((Ok(block), Some(follower))),
-            Err(error) => Some((Err(error), None)),
-        }
-    })
-    .boxed()
+    stream(Follower { readers, head, stopped, next: from, read: VecDeque::new() })
 }
 
-impl Follower {
+#[async_trait]
+impl BlockSource for Follower {
     async fn next(&mut self) -> Result<BlockEvents, LedgerError> {
         loop {
             if let Some(block) = self.read.pop_front() {
@@ -57,7 +51,9 @@ impl Follower {
             }
         }
     }
+}
 
+impl Follower {
     /// Waits for the next block, or for the end.
     async fn wait(&mut self) -> Result<(), LedgerError> {
         tokio::select! {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use semblance_core::id::{OrganisationId, TransactionId};
 use semblance_core::limits::MESSAGE_BYTES_MAX;
 use semblance_core::random::RandomSource;
@@ -15,6 +14,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 
 use super::wire::{block, fault, proposal_message, transaction};
+use crate::follow::{self, BlockSource};
 use crate::identity::{Identity, IncomingProposal};
 use crate::{BlockEvents, Call, Committed, EventStream, Ledger, LedgerError};
 
@@ -124,15 +124,7 @@ impl Ledger for RemoteLedger {
 
     async fn blocks(&self, from: u64) -> Result<EventStream, LedgerError> {
         let stream = self.open_stream(from).await?;
-        let follower = Follower { ledger: self.clone(), stream: Some(stream), next: from };
-        Ok(futures::stream::unfold(Some(follower), |follower| async move {
-            let mut follower = follower?;
-            match follower.next().await {
-                Ok(block) => Some((Ok(block), Some(follower))),
-                Err(error) => Some((Err(error), None)),
-            }
-        })
-        .boxed())
+        Ok(follow::stream(Follower { ledger: self.clone(), stream: Some(stream), next: from }))
     }
 }
 
@@ -143,7 +135,8 @@ struct Follower {
     next: u64,
 }
 
-impl Follower {
+#[async_trait]
+impl BlockSource for Follower {
     async fn next(&mut self) -> Result<BlockEvents, LedgerError> {
         let mut wait = RETRY_FIRST;
         loop {
@@ -159,7 +152,9 @@ impl Follower {
             }
         }
     }
+}
 
+impl Follower {
     async fn try_next(&mut self) -> Result<BlockEvents, LedgerError> {
         let stream = match &mut self.stream {
             Some(stream) => stream,

@@ -167,10 +167,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     if application != APPLICATION_ID && (application != 0 || tables != 0) {
         return Err(OpenError::NotALedger { path: path.to_owned(), found: application });
     }
-    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version > SCHEMA_VERSION {
-        return Err(OpenError::Newer { path: path.to_owned(), found: version, supported: SCHEMA_VERSION });
-    }
+    let version = version(&connection, path)?;
     // Purged private data must not stay in free pages.
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -199,11 +196,17 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     if application != APPLICATION_ID {
         return Err(OpenError::NotALedger { path: path.to_owned(), found: application });
     }
-    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version > SCHEMA_VERSION {
-        return Err(OpenError::Newer { path: path.to_owned(), found: version, supported: SCHEMA_VERSION });
-    }
+    version(&connection, path)?;
     Ok(connection)
+}
+
+/// The version of the tables; newer ones are refused.
+fn version(connection: &Connection, path: &Path) -> Result<i32, OpenError> {
+    let found: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > SCHEMA_VERSION {
+        return Err(OpenError::Newer { path: path.to_owned(), found, supported: SCHEMA_VERSION });
+    }
+    Ok(found)
 }
 
 fn harden(connection: &Connection) -> Result<(), OpenError> {

@@ -139,3 +139,54 @@ pub(super) fn fault(status: &Status) -> Option<LedgerError> {
         Fault::Storage(fault) => LedgerError::Storage(fault.reason),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_arrives_as_it_left() {
+        let transaction = TransactionId::from_bytes([7; 32]);
+        let mut errors = vec![
+            LedgerError::Unavailable("stopping".into()),
+            LedgerError::OutcomeUnknown { transaction, reason: "lost".into() },
+            LedgerError::Refused { code: "slot-used".into(), message: "taken".into() },
+            LedgerError::Skew { off_by_millis: 400_000, allowed_millis: 300_000 },
+            LedgerError::Identity("no member".into()),
+            LedgerError::TooLarge { bytes: 2, limit: 1 },
+            LedgerError::Malformed("odd".into()),
+            LedgerError::Storage("full".into()),
+        ];
+        for validation in [
+            Validation::MvccConflict,
+            Validation::PhantomConflict,
+            Validation::EndorsementPolicyFailure,
+            Validation::DuplicateTransaction,
+        ] {
+            errors.push(LedgerError::Invalid { transaction, validation });
+        }
+        for error in errors {
+            assert_eq!(fault(&status(error.clone())), Some(error));
+        }
+        assert_eq!(fault(&Status::internal("plain")), None);
+        assert_eq!(fault(&Status::with_details(Code::Internal, "", vec![0xff; 9].into())), None);
+    }
+
+    #[test]
+    fn blocks_arrive_as_they_left() {
+        let outcome = TransactionOutcome {
+            transaction: TransactionId::from_bytes([7; 32]),
+            validation: Validation::PhantomConflict,
+            event: Some(("event".into(), vec![])),
+        };
+        let plain = TransactionOutcome { event: None, validation: Validation::Valid, ..outcome.clone() };
+        let sent = BlockEvents { number: 3, timestamp: Timestamp::from_millis(4), transactions: vec![outcome, plain] };
+        assert_eq!(block(block_message(sent.clone())), Ok(sent.clone()));
+        let mut unknown = block_message(sent.clone());
+        unknown.transactions[0].validation = 99;
+        assert!(matches!(block(unknown), Err(LedgerError::Malformed(_))));
+        let mut short = block_message(sent);
+        short.transactions[0].transaction.pop();
+        assert!(matches!(block(short), Err(LedgerError::Malformed(_))));
+    }
+}

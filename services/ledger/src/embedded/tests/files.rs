@@ -75,6 +75,23 @@ async fn purged_bytes_leave_the_files_within_a_second() {
     assert!(fixture.ledger().verify().await.unwrap().is_sound());
 }
 
+#[tokio::test]
+async fn what_the_disk_refuses_is_not_acknowledged_and_leaves_nothing() {
+    let fixture = Fixture::new(1, 1).await;
+    let saboteur = Connection::open(fixture.path()).unwrap();
+    saboteur
+        .execute_batch("CREATE TRIGGER full BEFORE INSERT ON transaction_index BEGIN SELECT RAISE(ABORT, 'full'); END")
+        .unwrap();
+    let mut put = private("put_private", "key");
+    put.transient.insert("value".into(), b"value".to_vec());
+    let outcome = fixture.node(0).submit(put).await;
+    assert!(matches!(outcome, Err(crate::LedgerError::Storage(_))), "{outcome:?}");
+    assert_eq!(fixture.ledger().head().unwrap().height, 1);
+    saboteur.execute_batch("DROP TRIGGER full").unwrap();
+    assert_eq!(fixture.put_private("key", b"value").await.block, 1);
+    assert!(fixture.ledger().verify().await.unwrap().is_sound());
+}
+
 /// Copies what a crash at this moment would leave on the disk.
 fn crash(from: &Path, to: &Path) {
     for ending in ["", "-wal"] {
@@ -101,6 +118,9 @@ async fn after_a_crash_ten_thousand_cases_are_there_within_two_seconds() {
     let mut bytes = std::fs::read(&journal).unwrap();
     bytes.extend_from_slice(&[0x5a; 3000]);
     std::fs::write(&journal, bytes).unwrap();
+
+    let report = super::super::verify::verify_file(&copy.path().join("ledger.db")).unwrap();
+    assert!(report.is_sound() && report.blocks == head.height, "{:?}", report.findings);
 
     let opening = Instant::now();
     let ledger = open(&copy.path().join("ledger.db"), 7).unwrap();
