@@ -2,6 +2,20 @@
 
 use crate::limits::{TERMS_FOR_WIDE, TERMS_MIN};
 use crate::query::Breadth;
+use crate::score::Shown;
+
+/// Cases whose shown score is below this, in thousandths, are not shown.
+///
+/// Calibrated by the bench `retrieval` on published cases: below it about one shown case in ten has the asker's
+/// disease or fewer, and leaving these out takes the answer from one query in a hundred. Scores from .25 on are right
+/// twice as often, but a floor there would leave three in a hundred without an answer.
+pub const SHOWN_FLOOR_THOUSANDTHS: u64 = 200;
+
+/// Whether a found case is similar enough to be shown.
+#[must_use]
+pub const fn is_shown(shown: Shown) -> bool {
+    shown.reaches(SHOWN_FLOOR_THOUSANDTHS)
+}
 
 /// What a number of observed terms allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +56,16 @@ impl Reach {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_floor_is_shown_and_nothing_below() {
+        let shown = |reached: u32| {
+            let mut shown = Shown::default();
+            shown.count(1000, reached);
+            is_shown(shown)
+        };
+        assert!(shown(200) && !shown(199) && !is_shown(Shown::default()));
+    }
 
     #[test]
     fn few_terms_reach_less_far() {

@@ -84,6 +84,11 @@ impl QueryPlan {
         &self.terms
     }
 
+    /// Each own term with its relatives, ascending by own term.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = (TermId, &[TermId])> {
+        self.groups.iter().map(|(own, relatives)| (*own, relatives.as_slice()))
+    }
+
     /// The query for at most `k` cases, from one seed for each of [`QueryPlan::terms`] in the same order.
     ///
     /// # Errors
