@@ -1,1 +1,30 @@
-fn main() {}
+//! Benchmarks of Semblance against their competitors, run by hand.
+//!
+//! One file or folder for each subcommand; each prints a table, or JSON with `--json`. Whatever README or SECURITY.md
+//! claims as a number is printed here. To add a bench: a module with `Arguments` and `run`, and a line in [`Bench`].
+
+mod cases;
+mod draw;
+mod report;
+mod retrieval;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "semblance-bench", about = "Benchmarks of Semblance against their competitors")]
+struct Program {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// How well cases of the same disease are found.
+    Retrieval(retrieval::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Program::parse().bench {
+        Bench::Retrieval(arguments) => retrieval::run(&arguments),
+    }
+}

@@ -1,0 +1,13 @@
+//! What a bench prints.
+#![expect(clippy::print_stdout, reason = "printing is what a bench is for")]
+
+use serde_json::Value;
+
+/// Prints the report as JSON, or the table made for people.
+pub(crate) fn print(json: bool, report: &Value, table: &str) {
+    if json {
+        println!("{report:#}");
+    } else {
+        print!("{table}");
+    }
+}
