@@ -60,12 +60,26 @@ mod tests {
     }
 
     #[test]
-    fn one_that_still_holds_stops_no_other() {
+    fn what_an_early_clock_expired_stays_out() {
+        let mut world = World::new();
+        let (patient, handle) = world.published("north");
+        world.stub.set_timestamp(NOW.plus(30 * Day::MILLIS));
+        world.expire("south", handle).unwrap();
+        world.stub.set_timestamp(NOW);
+        assert_eq!(world.record("alpha", patient.entry_of(1, |_| ())), Err(Code::CaseNotPublished));
+        let next = world.handle();
+        assert_eq!(world.publish("north", item(&patient, next, Some(handle))), Err(Code::ReplacesMismatch));
+        world.publish("north", item(&patient, next, None)).unwrap();
+        world.record("alpha", patient.entry_of(1, |_| ())).unwrap();
+    }
+
+    #[test]
+    fn one_that_is_refused_stops_no_other() {
         let mut world = World::new();
         let (_, old) = world.published("north");
         world.stub.set_timestamp(NOW.plus(30 * Day::MILLIS));
-        let (unknown, batch) = (world.handle(), vec![old]);
-        let outcomes: Outcomes = world.node("alpha", "expire", &handles(&[unknown, batch[0], old])).unwrap();
+        let unknown = world.handle();
+        let outcomes: Outcomes = world.node("alpha", "expire", &handles(&[unknown, old, old])).unwrap();
         let codes: Vec<_> =
             outcomes.items().iter().map(|item| item.as_ref().err().and_then(|one| one.code())).collect();
         assert_eq!(codes, [Some(Code::UnknownCase), None, Some(Code::DuplicateInBatch)]);
