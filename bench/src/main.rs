@@ -7,6 +7,7 @@ mod cases;
 mod draw;
 mod report;
 mod retrieval;
+mod vocabulary;
 
 use clap::{Parser, Subcommand};
 
@@ -21,10 +22,13 @@ struct Program {
 enum Bench {
     /// How well cases of the same disease are found.
     Retrieval(retrieval::Arguments),
+    /// How fast and how rightly symptoms are found by words.
+    Vocabulary(vocabulary::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Program::parse().bench {
         Bench::Retrieval(arguments) => retrieval::run(&arguments),
+        Bench::Vocabulary(arguments) => vocabulary::run(&arguments),
     }
 }

@@ -292,3 +292,7 @@ fn spread(diseases: &[Disease], bare: &Vocabulary) -> BTreeMap<TermId, u32> {
     }
     spread
 }
+
+#[cfg(test)]
+#[path = "build_tests.rs"]
+mod tests;

@@ -45,10 +45,7 @@ struct Row {
 pub(super) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> {
     let index = index(arguments)?;
     let hits = index.search(&arguments.words.join(" "), usize::from(arguments.limit));
-    let found = Found {
-        release: index.vocabulary().release().to_owned(),
-        hits: hits.into_iter().map(row).collect(),
-    };
+    let found = Found { release: index.vocabulary().release().to_owned(), hits: hits.into_iter().map(row).collect() };
     output.result(&found, text)
 }
 
@@ -87,9 +84,8 @@ fn text(found: &Found) -> String {
         return format!("nothing found in HPO release {}; try fewer or other words", found.release);
     }
     let widest = found.hits.iter().map(|row| row.label.chars().count()).max().unwrap_or_default().min(60);
-    let line = |row: &Row| {
-        format!("{}  {:widest$}  {} \"{}\" ({})", row.id, row.label, row.kind, row.matched, row.exactness)
-    };
+    let line =
+        |row: &Row| format!("{}  {:widest$}  {} \"{}\" ({})", row.id, row.label, row.kind, row.matched, row.exactness);
     let mut lines: Vec<String> = found.hits.iter().map(line).collect();
     lines.push(format!("HPO release {}, HPO Consortium", found.release));
     lines.join("\n")

@@ -52,13 +52,16 @@ struct Relative {
 
 pub(super) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> {
     let asked: TermId = arguments.term.parse().map_err(|error| {
-        Failure::usage(format!("{:?} is {error}", arguments.term)).hint("look for words with `semblance vocabulary search`")
+        Failure::usage(format!("{:?} is {error}", arguments.term))
+            .hint("look for words with `semblance vocabulary search`")
     })?;
     let vocabulary = open(arguments.source.vocabulary.as_deref())?;
     let term = match vocabulary.resolve(asked) {
         Resolution::Current(term) | Resolution::Replaced { by: term } => term,
         // The same words as everywhere else; what is no symptom can be shown all the same.
-        Resolution::Obsolete { .. } | Resolution::Unknown => vocabulary.symptom(asked).map_err(|error| refused(&error))?,
+        Resolution::Obsolete { .. } | Resolution::Unknown => {
+            vocabulary.symptom(asked).map_err(|error| refused(&error))?
+        }
     };
     let shown = Shown {
         release: vocabulary.release().to_owned(),
@@ -124,7 +127,9 @@ fn text(shown: &Shown) -> String {
         lines.push(format!("  codes   {}", shown.cross_references.join(", ")));
     }
     let (rows, diseases, content) = (shown.annotations, shown.diseases, shown.information_content);
-    lines.push(format!("  {rows} annotations; with the terms below, {diseases} diseases; information {content:.2} nats"));
+    lines.push(format!(
+        "  {rows} annotations; with the terms below, {diseases} diseases; information {content:.2} nats"
+    ));
     lines.push(format!("HPO release {}, HPO Consortium", shown.release));
     lines.join("\n")
 }
