@@ -19,6 +19,7 @@ pub mod lookup;
 pub mod matcher;
 mod publish;
 mod register;
+pub mod rpc;
 mod send;
 mod service;
 mod step;

@@ -77,7 +77,7 @@ impl HospitalService {
                 self.settle(batch, settled, &mut report).await?;
             }
         }
-        report.waiting = self.store().run(|tx| outbox::count(tx)).await?;
+        report.waiting = self.store().run(outbox::count).await?;
         Ok(report)
     }
 

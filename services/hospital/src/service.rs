@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 
 use crate::chain::Chain;
 use crate::error::HospitalError;
-use crate::import::{Bounds, Import, ImportObserver, ImportReport, Known};
+use crate::import::{Bounds, Import, ImportError, ImportObserver, ImportReport, Known};
 use crate::matcher::MatcherPort;
 use crate::store::{Store, StoreError, setting};
 
@@ -132,7 +132,7 @@ impl HospitalService {
         &self.inner.store
     }
 
-    /// Imports patients' cases from a file, a folder or an archive.
+    /// Imports patients' cases from a file, a folder or an archive on this machine.
     ///
     /// # Errors
     /// The source cannot be opened, or the store failed.
@@ -143,18 +143,41 @@ impl HospitalService {
         bounds: Bounds,
         mut observer: Box<dyn ImportObserver>,
     ) -> Result<ImportReport, HospitalError> {
+        self.import_with(actor, bounds, move |import| import.run(&path, observer.as_mut())).await
+    }
+
+    /// Imports patients' cases from the bytes of one file, of about `size` bytes; its name says what it is.
+    ///
+    /// # Errors
+    /// As [`Self::import`].
+    pub async fn import_from(
+        &self,
+        actor: &str,
+        (name, size): (String, u64),
+        reader: Box<dyn std::io::Read + Send>,
+        bounds: Bounds,
+        mut observer: Box<dyn ImportObserver>,
+    ) -> Result<ImportReport, HospitalError> {
+        self.import_with(actor, bounds, move |import| import.run_from(&name, size, reader, observer.as_mut())).await
+    }
+
+    async fn import_with(
+        &self,
+        actor: &str,
+        bounds: Bounds,
+        run: impl FnOnce(&Import<'_>) -> Result<ImportReport, ImportError> + Send + 'static,
+    ) -> Result<ImportReport, HospitalError> {
         let (inner, actor) = (Arc::clone(&self.inner), actor.to_owned());
         let imported = tokio::task::spawn_blocking(move || {
             let vocabulary = Arc::clone(&inner.vocabulary);
-            let import = Import {
+            run(&Import {
                 store: &inner.store,
                 known: &move |term| known(&vocabulary, term),
                 clock: inner.clock.as_ref(),
                 random: inner.random.as_ref(),
                 bounds,
                 actor: &actor,
-            };
-            import.run(&path, observer.as_mut())
+            })
         });
         match imported.await {
             Ok(report) => Ok(report?),

@@ -87,20 +87,44 @@ impl Import<'_> {
     /// # Errors
     /// The store failed, the source cannot be opened at all, or the observer asked to stop.
     pub fn run(&self, path: &Path, observer: &mut dyn ImportObserver) -> Result<ImportReport, ImportError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        self.read(&name, source::size(path), observer, |source| source.read(path))
+    }
+
+    /// Reads what comes under a file's name, of about `size` bytes, to its end.
+    ///
+    /// # Errors
+    /// As [`Import::run`].
+    pub fn run_from(
+        &self,
+        name: &str,
+        size: u64,
+        reader: impl std::io::Read,
+        observer: &mut dyn ImportObserver,
+    ) -> Result<ImportReport, ImportError> {
+        self.read(name, size, observer, |source| source.read_from(name, reader))
+    }
+
+    fn read(
+        &self,
+        name: &str,
+        total: u64,
+        observer: &mut dyn ImportObserver,
+        read: impl FnOnce(&mut Source<'_>) -> Result<(), ImportError>,
+    ) -> Result<ImportReport, ImportError> {
         let progress = Progress::default();
-        let total = source::size(path);
-        let mut batch =
-            Batch { import: self, waiting: Vec::new(), seen: HashMap::new(), report: ImportReport::default() };
-        let read = {
+        let (waiting, seen) = (Vec::new(), HashMap::new());
+        let mut batch = Batch { import: self, waiting, seen, report: ImportReport::default() };
+        let ended = {
             let mut take = |row: String, content: Content| -> Result<(), ImportError> {
                 batch.take(row, content, observer)?;
                 if observer.progress(progress.bytes(), total) { Ok(()) } else { Err(ImportError::Stopped) }
             };
-            Source::new(self.bounds, progress.clone(), &mut take).read(path)
+            read(&mut Source::new(self.bounds, progress.clone(), &mut take))
         };
         batch.flush(observer)?;
         let mut report = batch.report;
-        match read {
+        match ended {
             Ok(()) => {}
             Err(ImportError::Source(error)) if report != ImportReport::default() => {
                 report.stopped = Some(error.to_string());
@@ -109,8 +133,7 @@ impl Import<'_> {
         }
         observer.progress(total, total);
         let code = if report.stopped.is_some() { "stopped" } else { "ok" };
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        self.store.step(|tx| audit::add(tx, self.clock.now(), self.actor, "import", &name, code))?;
+        self.store.step(|tx| audit::add(tx, self.clock.now(), self.actor, "import", name, code))?;
         tracing::info!(
             imported = report.imported,
             corrected = report.corrected,

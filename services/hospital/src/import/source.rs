@@ -183,17 +183,27 @@ impl<'a> Source<'a> {
     fn file(&mut self, path: &Path, format: Format) -> Result<(), super::ImportError> {
         let place = path.display().to_string();
         let file = File::open(path).map_err(|error| SourceError::Io { place: place.clone(), error })?;
-        let counted = BufReader::new(Counted { inner: file, progress: self.progress.clone() });
-        let plain: Box<dyn Read> =
+        self.bytes(file, &place, format)
+    }
+
+    /// Reads what comes under a file's name.
+    pub(super) fn read_from(&mut self, name: &str, reader: impl Read) -> Result<(), super::ImportError> {
+        let format = Format::of(Path::new(name)).ok_or_else(|| SourceError::Unknown(name.to_owned()))?;
+        self.bytes(reader, name, format)
+    }
+
+    fn bytes(&mut self, reader: impl Read, place: &str, format: Format) -> Result<(), super::ImportError> {
+        let counted = BufReader::new(Counted { inner: reader, progress: self.progress.clone() });
+        let plain: Box<dyn Read + '_> =
             if format.gzip { Box::new(flate2::bufread::MultiGzDecoder::new(counted)) } else { Box::new(counted) };
         let reader = BufReader::new(Budgeted { inner: plain, left: Arc::clone(&self.left) });
         match format.shape {
             Shape::Packet => {
-                let content = self.packet(reader, &place)?;
-                self.give(place, content)
+                let content = self.packet(reader, place)?;
+                self.give(place.to_owned(), content)
             }
-            Shape::Lines => self.lines(reader, &place),
-            Shape::Archive => self.archive(reader, &place),
+            Shape::Lines => self.lines(reader, place),
+            Shape::Archive => self.archive(reader, place),
         }
     }
 

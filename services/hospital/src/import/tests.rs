@@ -51,7 +51,7 @@ impl World {
     }
 
     fn count(&self) -> u64 {
-        self.store.step(|tx| case::count(tx)).unwrap()
+        self.store.step(case::count).unwrap()
     }
 }
 

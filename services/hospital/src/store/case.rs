@@ -273,7 +273,7 @@ mod tests {
         let after = store.step(|tx| get(tx, &"p-1".parse().unwrap())).unwrap().unwrap();
         assert_eq!((after.revision, after.content.terms.len()), (2, 2));
         assert_eq!(*after.secret.expose(), secret);
-        assert_eq!(store.step(|tx| count(tx)).unwrap(), 1);
+        assert_eq!(store.step(count).unwrap(), 1);
     }
 
     #[test]

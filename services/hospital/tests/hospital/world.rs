@@ -32,6 +32,7 @@ use semblance_ledger::embedded::{EmbeddedLedger, Options};
 use semblance_ledger::identity::Identity;
 use semblance_ledger::{Call, Committed, EventStream, Ledger, LedgerError};
 
+use crate::authority::Authority;
 use crate::matcher::TestMatcher;
 
 pub(crate) const NETWORK: NetworkId = NetworkId::from_bytes([9; 16]);
@@ -46,6 +47,7 @@ pub(crate) fn id(name: &str) -> OrganisationId {
 struct Member {
     signing: SigningKey,
     sealing: SealingSecret,
+    authority: Authority,
 }
 
 /// Symptoms that are common enough to be annotated and unrelated enough to tell cases apart.
@@ -89,13 +91,14 @@ impl World {
             let member = Member {
                 signing: SigningKey::random(random.as_ref()),
                 sealing: SealingSecret::random(random.as_ref()).unwrap(),
+                authority: Authority::new(name),
             };
             organisations.push(Organisation {
                 id: id(name),
                 kind,
                 verifying_key: member.signing.verifying_key(),
                 sealing_key: SealingKey { id: SealingKeyId(1), public: *member.sealing.public() },
-                tls_root: TlsRoot::new(vec![1]).unwrap(),
+                tls_root: TlsRoot::new(member.authority.der()).unwrap(),
                 rotations: 0,
             });
             members.insert(id(name), member);
@@ -202,6 +205,10 @@ impl World {
         assert_eq!(hospital.consent("operator", all(), terms).await.unwrap().done, count);
         let published = hospital.publish("operator", all()).await.unwrap();
         assert_eq!((published.done, published.refused.len()), (count, 0), "{published:?}");
+    }
+
+    pub(crate) fn authority(&self, name: &str) -> &Authority {
+        &self.members[&id(name)].authority
     }
 
     pub(crate) fn now(&self) -> Timestamp {

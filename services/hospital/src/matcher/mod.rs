@@ -1,8 +1,12 @@
 //! Matchers as a hospital sees them.
 
+mod remote;
+
 use async_trait::async_trait;
 use semblance_core::id::{OrganisationId, TransactionId};
 use semblance_core::signature::SignedBytes;
+
+pub use remote::RemoteMatcher;
 
 /// What goes to a matcher.
 #[derive(Clone)]

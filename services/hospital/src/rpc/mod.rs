@@ -1,0 +1,189 @@
+//! The hospital's gRPC, for its own people's programs: a caller shows a certificate of this very hospital.
+
+mod convert;
+mod import;
+mod status;
+
+use std::sync::{Mutex, PoisonError};
+
+use semblance_core::id::RequestId;
+use semblance_core::limits::MESSAGE_BYTES_MAX;
+use semblance_ledger::tls::ClaimedPeer;
+use semblance_proto::v1;
+use semblance_proto::v1::hospital_server::HospitalServer;
+use tonic::{Request, Response, Status};
+
+use crate::service::HospitalService;
+use status::{malformed, status};
+
+pub use status::CODE_KEY;
+
+/// Serves a hospital's use cases.
+pub struct HospitalRpc {
+    service: HospitalService,
+    /// The hospital's own root, as the ledger last showed it: operators may work while the ledger is down.
+    root: Mutex<Option<Vec<u8>>>,
+}
+
+impl HospitalRpc {
+    /// The service for a server that asks its clients for certificates. `root` is the hospital's own root (DER) as
+    /// configured, used until the ledger has been asked.
+    #[must_use]
+    pub fn server(service: HospitalService, root: Option<Vec<u8>>) -> HospitalServer<Self> {
+        HospitalServer::new(Self { service, root: Mutex::new(root) })
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Who calls, as the local audit names them.
+    async fn actor<T>(&self, request: &Request<T>) -> Result<String, Status> {
+        let certificates = request.peer_certs().unwrap_or_default();
+        let unknown = |error: &dyn std::fmt::Display| Status::unauthenticated(error.to_string());
+        let claimed = ClaimedPeer::read(&certificates).map_err(|error| unknown(&error))?;
+        if claimed.organisation() != self.service.organisation() {
+            return Err(Status::permission_denied("only this hospital's own certificates are taken"));
+        }
+        let root = self.own_root().await.ok_or_else(|| Status::unavailable("the ledger has not been reached yet"))?;
+        let peer = claimed.verify(&root, self.service.now()).map_err(|error| unknown(&error))?;
+        let [one, two, three, four, ..] = peer.certificate;
+        Ok(format!("{}/{one:02x}{two:02x}{three:02x}{four:02x}", peer.role))
+    }
+
+    async fn own_root(&self) -> Option<Vec<u8>> {
+        let found = self.service.inner.chain.member(self.service.organisation()).await;
+        let mut kept = self.root.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(Some(member)) = found {
+            *kept = Some(member.tls_root.der().to_vec());
+        }
+        kept.clone()
+    }
+}
+
+#[tonic::async_trait]
+impl v1::hospital_server::Hospital for HospitalRpc {
+    type ImportStream = import::Rows;
+
+    async fn import(
+        &self,
+        request: Request<tonic::Streaming<v1::ImportRequest>>,
+    ) -> Result<Response<Self::ImportStream>, Status> {
+        let actor = self.actor(&request).await?;
+        Ok(Response::new(import::start(self.service.clone(), actor, request.into_inner()).await?))
+    }
+
+    async fn register(&self, request: Request<v1::RegisterRequest>) -> Result<Response<v1::StepResponse>, Status> {
+        let actor = self.actor(&request).await?;
+        let selection = convert::selection(request.into_inner().selection)?;
+        let report = self.service.register(&actor, selection).await.map_err(|error| status(&error))?;
+        Ok(Response::new(report.into()))
+    }
+
+    async fn consent(&self, request: Request<v1::ConsentRequest>) -> Result<Response<v1::StepResponse>, Status> {
+        let actor = self.actor(&request).await?;
+        let message = request.into_inner();
+        let terms = convert::terms(&message)?;
+        let selection = convert::selection(message.selection)?;
+        let report = self.service.consent(&actor, selection, terms).await.map_err(|error| status(&error))?;
+        Ok(Response::new(report.into()))
+    }
+
+    async fn publish(&self, request: Request<v1::PublishRequest>) -> Result<Response<v1::StepResponse>, Status> {
+        let actor = self.actor(&request).await?;
+        let selection = convert::selection(request.into_inner().selection)?;
+        let report = self.service.publish(&actor, selection).await.map_err(|error| status(&error))?;
+        Ok(Response::new(report.into()))
+    }
+
+    async fn correct(&self, request: Request<v1::CorrectRequest>) -> Result<Response<v1::StepResponse>, Status> {
+        let actor = self.actor(&request).await?;
+        let selection = convert::selection(request.into_inner().selection)?;
+        let report = self.service.correct(&actor, selection).await.map_err(|error| status(&error))?;
+        Ok(Response::new(report.into()))
+    }
+
+    async fn withdraw(&self, request: Request<v1::WithdrawRequest>) -> Result<Response<v1::WithdrawResponse>, Status> {
+        let actor = self.actor(&request).await?;
+        let case = convert::case(&request.into_inner().case)?;
+        let report = self.service.withdraw(&actor, &case).await.map_err(|error| status(&error))?;
+        Ok(Response::new(report.into()))
+    }
+
+    async fn look_up(&self, request: Request<v1::LookUpRequest>) -> Result<Response<v1::LookUpResponse>, Status> {
+        self.actor(&request).await?;
+        let question = convert::question(request.into_inner())?;
+        // In a task of its own: a caller that goes away leaves no look-up half-done.
+        let service = self.service.clone();
+        let ended = tokio::spawn(async move { service.look_up(question).await }).await;
+        let report = ended.map_err(|_| Status::internal("the look-up ended unexpectedly"))?;
+        Ok(Response::new(report.map_err(|error| status(&error))?.into()))
+    }
+
+    async fn retry_look_up(
+        &self,
+        request: Request<v1::RetryLookUpRequest>,
+    ) -> Result<Response<v1::LookUpResponse>, Status> {
+        let actor = self.actor(&request).await?;
+        let id: RequestId = request.into_inner().request.parse().map_err(|_| malformed("request"))?;
+        let report = self.service.retry(&actor, id).await.map_err(|error| status(&error))?;
+        Ok(Response::new(report.into()))
+    }
+
+    async fn list_cases(
+        &self,
+        request: Request<v1::ListCasesRequest>,
+    ) -> Result<Response<v1::ListCasesResponse>, Status> {
+        self.actor(&request).await?;
+        let message = request.into_inner();
+        let limit = convert::limit(message.limit)?;
+        let cases = self.service.cases(&message.after, limit).await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::ListCasesResponse { cases: cases.into_iter().map(Into::into).collect() }))
+    }
+
+    async fn list_look_ups(
+        &self,
+        request: Request<v1::ListLookUpsRequest>,
+    ) -> Result<Response<v1::ListLookUpsResponse>, Status> {
+        self.actor(&request).await?;
+        let message = request.into_inner();
+        let (skip, limit) = (convert::skip(message.skip)?, convert::limit(message.limit)?);
+        let lookups = self.service.lookups(skip, limit).await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::ListLookUpsResponse { lookups: lookups.into_iter().map(Into::into).collect() }))
+    }
+
+    async fn list_receipts(
+        &self,
+        request: Request<v1::ListReceiptsRequest>,
+    ) -> Result<Response<v1::ListReceiptsResponse>, Status> {
+        self.actor(&request).await?;
+        let message = request.into_inner();
+        let case = if message.case.is_empty() { None } else { Some(convert::case(&message.case)?) };
+        let (skip, limit) = (convert::skip(message.skip)?, convert::limit(message.limit)?);
+        let receipts = self.service.receipts(case, skip, limit).await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::ListReceiptsResponse { receipts: receipts.into_iter().map(Into::into).collect() }))
+    }
+
+    async fn list_audit(
+        &self,
+        request: Request<v1::ListAuditRequest>,
+    ) -> Result<Response<v1::ListAuditResponse>, Status> {
+        self.actor(&request).await?;
+        let message = request.into_inner();
+        let limit = convert::limit(message.limit)?;
+        let lines = self.service.audit(message.after, limit).await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::ListAuditResponse { lines: lines.into_iter().map(Into::into).collect() }))
+    }
+
+    async fn get_status(
+        &self,
+        request: Request<v1::GetStatusRequest>,
+    ) -> Result<Response<v1::GetStatusResponse>, Status> {
+        self.actor(&request).await?;
+        let found = self.service.status().await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::GetStatusResponse {
+            hospital: found.hospital,
+            cases: found.cases,
+            waiting: found.waiting,
+            followed: found.followed,
+        }))
+    }
+}

@@ -1,0 +1,113 @@
+//! The hospital's gRPC over mutual TLS.
+
+use semblance_hospital::HospitalService;
+use semblance_hospital::rpc::{CODE_KEY, HospitalRpc};
+use semblance_ledger::tls::server_config;
+use semblance_proto::v1;
+use semblance_proto::v1::hospital_client::HospitalClient;
+use semblance_proto::v1::import_request::Part;
+use semblance_proto::v1::import_response;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Server};
+use tonic::{Code, Status};
+
+use crate::world::{SEIZURES, World};
+
+async fn serve(world: &World, hospital: HospitalService) -> String {
+    let (certificate, key) = world.authority("north").issue("north", "node");
+    let roots = ["north", "south"].map(|name| world.authority(name).der());
+    let tls = server_config(&certificate, &key, roots.iter().map(Vec::as_slice));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let service = HospitalRpc::server(hospital, None);
+    let server = Server::builder().tls_config(tls).unwrap().add_service(service);
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    address
+}
+
+/// A client with a certificate that `issuer` made out to `organisation`.
+fn client(world: &World, address: &str, issuer: &str, organisation: &str) -> HospitalClient<Channel> {
+    let (certificate, key) = world.authority(issuer).issue(organisation, "admin");
+    let tls = ClientTlsConfig::new()
+        .identity(Identity::from_pem(certificate, key))
+        .ca_certificate(Certificate::from_pem(world.authority("north").pem()));
+    HospitalClient::new(Endpoint::from_shared(address.to_owned()).unwrap().tls_config(tls).unwrap().connect_lazy())
+}
+
+fn word(status: &Status) -> &str {
+    status.metadata().get(CODE_KEY).unwrap().to_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_do_their_work_over_the_wire() {
+    let world = World::new().await;
+    world.open_epoch(1).await;
+    let south = world.hospital("south");
+    world.publish(&south, &[("s-1", &SEIZURES)]).await;
+    let address = serve(&world, world.hospital("north")).await;
+    let mut client = client(&world, &address, "north", "north");
+
+    let line = serde_json::json!({"case_id": "n-1", "observed": SEIZURES}).to_string();
+    let file = v1::ImportFile { name: "cases.jsonl".into(), bytes: 0 };
+    let mut parts = vec![Part::File(file), Part::Chunk(b"not json\n".to_vec())];
+    parts.extend(line.as_bytes().chunks(7).map(|chunk| Part::Chunk(chunk.to_vec())));
+    let parts = parts.into_iter().map(|part| v1::ImportRequest { part: Some(part) });
+    let mut rows = client.import(tokio_stream::iter(parts)).await.unwrap().into_inner();
+    let mut answers = Vec::new();
+    while let Some(row) = rows.message().await.unwrap() {
+        answers.push(row.part.unwrap());
+    }
+    let [import_response::Part::Row(refused), import_response::Part::Sums(sums)] = answers.as_slice() else {
+        panic!("{answers:?}")
+    };
+    assert_eq!((refused.row.as_str(), refused.outcome()), ("cases.jsonl:1", v1::ImportOutcome::Refused));
+    assert_eq!((sums.imported, sums.refused), (1, 1));
+
+    let selection = || Some(v1::Selection { all: true, cases: Vec::new() });
+    let done = client.register(v1::RegisterRequest { selection: selection() }).await.unwrap().into_inner();
+    assert_eq!(done.done, 1);
+    let consent = v1::ConsentRequest { selection: selection(), scopes: vec![1], days: 30, text: String::new() };
+    assert_eq!(client.consent(consent).await.unwrap().into_inner().done, 1);
+    let published = client.publish(v1::PublishRequest { selection: selection() }).await.unwrap().into_inner();
+    assert_eq!(published.done, 1);
+    let question = v1::LookUpRequest {
+        case: "n-1".into(),
+        clinician: "dr-kim".into(),
+        purpose: v1::LookUpPurpose::Diagnosis.into(),
+        breadth: v1::LookUpBreadth::Close.into(),
+        ..Default::default()
+    };
+    let report = client.look_up(question.clone()).await.unwrap().into_inner();
+    assert_eq!((report.matches.len(), report.matches[0].hospital.as_str()), (1, "south"));
+    let again = v1::RetryLookUpRequest { request: report.request.clone() };
+    assert_eq!(client.retry_look_up(again).await.unwrap().into_inner(), report);
+
+    let unknown = v1::LookUpRequest { case: "Jane Doe".into(), ..question };
+    let status = client.look_up(unknown).await.unwrap_err();
+    assert_eq!((status.code(), word(&status)), (Code::NotFound, "unknown-case"));
+    assert!(!format!("{status:?}").contains("Jane"));
+    let status = client.list_cases(v1::ListCasesRequest::default()).await.unwrap_err();
+    assert_eq!((status.code(), word(&status)), (Code::InvalidArgument, "malformed"));
+    let cases = client.list_cases(v1::ListCasesRequest { after: String::new(), limit: 10 }).await.unwrap().into_inner();
+    assert_eq!(cases.cases[0].publication, "live");
+    let gone = client.withdraw(v1::WithdrawRequest { case: "n-1".into() }).await.unwrap().into_inner();
+    assert!(gone.withdrawn && gone.purged == 1);
+    let audit = client.list_audit(v1::ListAuditRequest { after: 0, limit: 500 }).await.unwrap().into_inner();
+    assert!(audit.lines.iter().any(|line| line.action == "withdraw" && line.actor.starts_with("admin/")));
+    assert_eq!(client.get_status(v1::GetStatusRequest {}).await.unwrap().into_inner().hospital, "north");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_but_the_hospitals_own_people_is_served() {
+    let world = World::new().await;
+    let address = serve(&world, world.hospital("north")).await;
+    let ask = v1::GetStatusRequest {};
+    let status = client(&world, &address, "south", "south").get_status(ask).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    // South's authority makes out a certificate in north's name: the connection stands, the name does not.
+    let status = client(&world, &address, "south", "north").get_status(ask).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    // A root that the server does not know gets no connection at all.
+    assert!(client(&world, &address, "west", "west").get_status(ask).await.is_err());
+    assert!(client(&world, &address, "north", "north").get_status(ask).await.is_ok());
+}
