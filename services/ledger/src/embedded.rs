@@ -16,6 +16,7 @@ mod remote;
 mod replay;
 mod server;
 mod simulate;
+mod slots;
 mod store;
 mod stub;
 mod tables;
