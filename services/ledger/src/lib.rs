@@ -7,7 +7,6 @@ pub mod embedded;
 mod follow;
 pub mod identity;
 pub mod ledger;
-pub mod listen;
 pub mod suite;
 pub mod tls;
 

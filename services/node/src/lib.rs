@@ -6,23 +6,19 @@
 //! To add a command: a file of its own in [`command`], with `Arguments` (clap) and `run(arguments, output)`, one line
 //! in [`command::Command`] and one in its `run`.
 
-#[expect(dead_code, reason = "first used by the epoch command")]
 mod administer;
+mod assemble;
 pub mod command;
 pub mod config;
-#[expect(dead_code, reason = "the demo's parts come one by one")]
 mod demo;
 mod failure;
-mod known;
 mod logging;
 pub mod network;
 mod output;
-#[expect(dead_code, reason = "first used by the demo")]
+mod party;
 mod progress;
-#[expect(dead_code, reason = "first used by the server command")]
 mod server;
 mod show;
-#[expect(dead_code, reason = "the first server command uses it")]
 mod stop;
 pub mod system;
 pub mod tls;

@@ -1,5 +1,7 @@
 //! Logs: to standard error, as text or one JSON object a line. No symptom, token or message text is ever a field.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
@@ -13,7 +15,10 @@ pub(crate) fn start(filter: Option<&str>, json: bool, default: &str) -> anyhow::
         Failure::usage(format!("the log filter cannot be read: {error}"))
             .hint("give a level (error, warn, info, debug, trace) or target=level pairs with commas")
     })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first logger.
     let _ = if json { builder.json().try_init() } else { builder.compact().try_init() };
     Ok(())

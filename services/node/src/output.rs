@@ -53,6 +53,17 @@ impl Output {
         Ok(())
     }
 
+    /// One line that a server is ready, as text or JSON, flushed: whoever started it may be waiting for it.
+    ///
+    /// # Errors
+    /// The value has no JSON form.
+    pub fn ready<T: Serialize>(&self, value: &T, text: impl AsRef<str>) -> anyhow::Result<()> {
+        let line = if self.json { serde_json::to_string(value)? } else { text.as_ref().to_owned() };
+        let mut stdout = std::io::stdout().lock();
+        let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+        Ok(())
+    }
+
     /// Tells the failure on standard error, as JSON when that is wanted, and gives the exit code.
     #[must_use]
     pub fn fail(&self, error: &anyhow::Error) -> ExitCode {

@@ -5,13 +5,24 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::output::Output;
 
 /// A bar for so many steps.
-#[must_use]
 pub(crate) fn bar(output: &Output, what: &str, steps: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+    styled(output, what, steps, "  {msg:34} {bar:30} {pos}/{len} {elapsed}")
+}
+
+/// A bar for so many bytes; 0 when nobody knows.
+pub(crate) fn bytes(output: &Output, what: &str, bytes: u64) -> ProgressBar {
+    match bytes {
+        0 => styled(output, what, 0, "  {msg} {bytes} {elapsed}"),
+        bytes => styled(output, what, bytes, "  {msg:34} {bar:30} {bytes}/{total_bytes} {elapsed}"),
+    }
+}
+
+fn styled(output: &Output, what: &str, length: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     if output.json() {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
-    if let Ok(style) = ProgressStyle::with_template("  {msg:34} {bar:30} {pos}/{len} {elapsed}") {
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.set_message(what.to_owned());

@@ -1,9 +1,38 @@
 //! The system's clock and random source: the only file that reads them. Everything else gets them as arguments.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use semblance_core::random::RandomSource;
 use semblance_core::time::{Clock, Timestamp};
+
+/// Clock and random source of a running program.
+#[derive(Clone)]
+pub struct System {
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn RandomSource>,
+}
+
+impl Default for System {
+    /// The system's own.
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
+    }
+}
+
+impl System {
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// The random source.
+    #[must_use]
+    pub fn random(&self) -> Arc<dyn RandomSource> {
+        Arc::clone(&self.random)
+    }
+}
 
 /// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]

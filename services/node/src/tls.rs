@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use semblance_core::id::OrganisationId;
 use semblance_core::organisation::Genesis;
+use semblance_ledger::tls::pem;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, ServerTlsConfig};
 
 use crate::config::TlsFiles;
@@ -30,12 +31,6 @@ impl Trust {
     /// The roots in a genesis.
     #[must_use]
     pub fn of(genesis: &Genesis) -> Self {
-        let pem = |der: &[u8]| {
-            let body = data_encoding::BASE64.encode(der);
-            let lines: Vec<&str> =
-                body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-            format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
-        };
         let members = genesis.organisations().iter();
         Self { roots: members.map(|member| (member.id.clone(), pem(member.tls_root.der()))).collect() }
     }

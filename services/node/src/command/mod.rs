@@ -1,8 +1,16 @@
 //! The subcommands, one file each: `Arguments` for clap, `run` for the work.
 
+pub mod audit;
+pub mod demo;
+pub mod epoch;
+pub mod hospital;
 pub mod init;
+pub mod serve;
 pub mod vocabulary;
 
+use std::future::Future;
+
+use anyhow::Context;
 use clap::Subcommand;
 
 use crate::output::Output;
@@ -11,7 +19,22 @@ use crate::output::Output;
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "each command's Arguments carry its text, which is its help")]
 pub enum Command {
+    Demo(demo::Arguments),
     Init(init::Arguments),
+    Serve(serve::Arguments),
+    Epoch(epoch::Arguments),
+    Import(hospital::import::Arguments),
+    Register(hospital::step::RegisterArguments),
+    Consent(hospital::step::ConsentArguments),
+    Publish(hospital::step::PublishArguments),
+    Correct(hospital::step::CorrectArguments),
+    Withdraw(hospital::withdraw::Arguments),
+    Lookup(hospital::lookup::Arguments),
+    Lookups(hospital::lookups::Arguments),
+    Receipts(hospital::receipts::Arguments),
+    Cases(hospital::cases::Arguments),
+    Status(hospital::status::Arguments),
+    Audit(audit::Arguments),
     Vocabulary(vocabulary::Arguments),
 }
 
@@ -19,7 +42,8 @@ impl Command {
     /// The level of logging without `--log`: a server tells what it does, a command only what is wrong.
     pub(crate) fn log_by_default(&self) -> &'static str {
         match self {
-            Self::Init(_) | Self::Vocabulary(_) => "warn",
+            Self::Serve(_) => "info",
+            _ => "warn",
         }
     }
 
@@ -29,8 +53,29 @@ impl Command {
     /// What failed; a [`crate::Failure`] inside says which kind of failure it is.
     pub(crate) fn run(self, output: &Output) -> anyhow::Result<()> {
         match self {
+            Self::Demo(arguments) => demo::run(arguments, output),
             Self::Init(arguments) => init::run(arguments, output),
+            Self::Serve(arguments) => serve::run(arguments, output),
+            Self::Epoch(arguments) => epoch::run(arguments, output),
+            Self::Import(arguments) => hospital::import::run(arguments, output),
+            Self::Register(arguments) => hospital::step::register(arguments, output),
+            Self::Consent(arguments) => hospital::step::consent(arguments, output),
+            Self::Publish(arguments) => hospital::step::publish(arguments, output),
+            Self::Correct(arguments) => hospital::step::correct(arguments, output),
+            Self::Withdraw(arguments) => hospital::withdraw::run(arguments, output),
+            Self::Lookup(arguments) => hospital::lookup::run(arguments, output),
+            Self::Lookups(arguments) => hospital::lookups::run(arguments, output),
+            Self::Receipts(arguments) => hospital::receipts::run(arguments, output),
+            Self::Cases(arguments) => hospital::cases::run(arguments, output),
+            Self::Status(arguments) => hospital::status::run(arguments, output),
+            Self::Audit(arguments) => audit::run(arguments, output),
             Self::Vocabulary(arguments) => vocabulary::run(arguments, output),
         }
     }
+}
+
+/// Runs a command's asynchronous part to its end.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("the runtime cannot start")?.block_on(work)
 }

@@ -15,8 +15,11 @@ mod roles;
 mod secret;
 mod tls;
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use semblance_core::id::OrganisationId;
 use serde::Deserialize;
 
 pub use keys::{KeysSection, OrganisationKeys};
@@ -106,6 +109,38 @@ impl Config {
         &self.content
     }
 
+    /// The file's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where commands on this machine reach the node.
+    #[must_use]
+    pub fn own_address(&self) -> String {
+        let listen = &self.content.listen;
+        listen.admin_address.clone().unwrap_or_else(|| format!("https://{}", reachable(listen.address)))
+    }
+
+    /// Takes addresses that came about otherwise: this node listens at `own`, the others at theirs.
+    pub(crate) fn place(&mut self, own: SocketAddr, others: &BTreeMap<OrganisationId, SocketAddr>) {
+        let content = &mut self.content;
+        let address_of = |organisation: &str, address: &mut String| {
+            let found = others.iter().find(|(id, _)| id.as_str() == organisation);
+            if let Some((_, found)) = found {
+                *address = format!("https://{found}");
+            }
+        };
+        content.listen.address = own;
+        content.listen.admin_address = None;
+        if let (Some(organisation), Some(address)) = (&content.ledger.organisation, &mut content.ledger.address) {
+            address_of(organisation, address);
+        }
+        for matcher in &mut content.matchers {
+            address_of(&matcher.organisation, &mut matcher.address);
+        }
+    }
+
     /// A path of the file, taken from the file's folder.
     #[must_use]
     pub fn path(&self, path: &Path) -> PathBuf {
@@ -140,6 +175,14 @@ impl ConfigFile {
         }
         Ok(())
     }
+}
+
+/// Where this machine reaches an address that may mean all of its interfaces.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+    }
+    address
 }
 
 /// The line, from 1, of a byte offset.

@@ -1,5 +1,200 @@
-//! The demo: several parties in one process, each with its own keys, folder and connections.
+//! The demo: several parties in one process, each with its own keys, folder and connections over mutual TLS.
 
+mod ask;
+mod fill;
+mod parties;
 mod patients;
 mod secrecy;
+mod state;
 mod story;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use semblance_core::random::SeededSource;
+
+use crate::output::Output;
+use crate::system::System;
+use parties::Parties;
+use patients::Patient;
+use state::State;
+use story::{Story, Verified};
+
+/// What a demo shall show.
+pub(crate) struct Wanted {
+    /// Real patients; otherwise they are made up.
+    pub(crate) cases: Option<PathBuf>,
+    /// How many are made up.
+    pub(crate) patients: usize,
+    /// The folder of its state.
+    pub(crate) data: PathBuf,
+}
+
+/// A demo whose story is told and whose parties still serve.
+pub(crate) struct Demo {
+    parties: Parties,
+    story: Story,
+}
+
+/// The seed of the patients made up: the same ones in every demo.
+const SEED: [u8; 32] = *b"semblance/demo/synthetic/v1.....";
+
+impl Demo {
+    /// Plays the demo through.
+    ///
+    /// # Errors
+    /// Something failed on the way.
+    pub(crate) async fn play(wanted: Wanted, output: &Output) -> anyhow::Result<Self> {
+        let system = System::default();
+        let mut watch = Stopwatch::start();
+        let mut state = State::read(&wanted.data)?;
+        let parties = Parties::start(&wanted.data, &system).await?;
+        let vocabulary = parties.matcher.party.vocabulary()?;
+        parties.open_epoch(&vocabulary).await?;
+        let told = parties.told();
+        tell_parties(&told, &wanted.data, output);
+        watch.lap("start");
+
+        let resumed = state.filled;
+        let shares = if resumed {
+            let read = parties.hospitals.iter().map(|running| patients::read_back(&fill::patients_file(running)));
+            read.collect::<Result<Vec<_>, _>>()?
+        } else {
+            state.synthetic = wanted.cases.is_none();
+            let patients = match &wanted.cases {
+                Some(path) => {
+                    let (patients, report) = patients::read(path, &vocabulary, system.clock().as_ref())?;
+                    state.source = Some(report);
+                    patients
+                }
+                None => patients::make_up(wanted.patients, &vocabulary, &SeededSource::new(SEED)),
+            };
+            patients::spread(patients, parties.hospitals.len())
+        };
+        tell_patients(&shares, &state, resumed, vocabulary.release(), output);
+        let filled = if resumed { Vec::new() } else { fill::fill(&parties, &shares, output).await? };
+        state.filled = true;
+        state.runs += 1;
+        state.write(&wanted.data)?;
+        ask::matcher_follows(&parties).await?;
+        watch.lap("publish");
+
+        let names: Vec<String> = told.iter().map(|party| party.organisation.clone()).collect();
+        let usable = |hospital: usize, case: &str| {
+            // The matcher comes first among the names.
+            names.get(hospital + 1).is_none_or(|name| !state.is_withdrawn(name, case))
+        };
+        let chosen = ask::choose(&shares, &usable);
+        // A name of its own for each run, so that a demo played again and again keeps within a clinician's budget.
+        let clinician = format!("demo-clinician-{}", state.runs);
+        let lookups = ask::look_up_all(&parties, &chosen, &clinician).await?;
+        watch.lap("look-ups");
+        let receipts = ask::receipts(&parties, &lookups).await?;
+        watch.lap("receipts");
+        let withdrawn = ask::withdraw(&parties, &lookups, &receipts, &clinician).await?;
+        let (withdrawal, asked_again) = withdrawn.unzip();
+        if let Some(case) = withdrawal.as_ref().and_then(|withdrawal| {
+            let receipt = receipts.iter().find(|receipt| receipt.handle == withdrawal.handle)?;
+            Some(state::Withdrawal { hospital: receipt.hospital.clone(), case: receipt.case.clone()? })
+        }) {
+            state.withdrawn.push(case);
+            state.write(&wanted.data)?;
+        }
+        watch.lap("withdrawal");
+        let chain = verify(&parties).await?;
+        let plaintext = secrecy::search(&parties.matcher.party.config.data())?;
+        watch.lap("verification");
+        let story = Story {
+            synthetic: state.synthetic,
+            source: state.source,
+            resumed,
+            data: wanted.data,
+            network: parties.genesis.network().id().to_string(),
+            vocabulary: vocabulary.release().to_owned(),
+            parties: told,
+            filled,
+            lookups,
+            receipts,
+            withdrawal,
+            asked_again,
+            chain,
+            plaintext,
+            seconds: watch.laps,
+        };
+        Ok(Self { parties, story })
+    }
+
+    /// Tells the story, and fails if not everything came true.
+    ///
+    /// # Errors
+    /// Something that a demo promises did not come true.
+    pub(crate) fn tell(&self, output: &Output) -> anyhow::Result<()> {
+        output.result(&self.story, Story::text)?;
+        self.story.holds().map_err(|why| anyhow::anyhow!("the demo does not hold: {why}"))
+    }
+
+    /// How to talk to the parties that still serve.
+    pub(crate) fn invitation(&self) -> String {
+        let mut lines =
+            vec!["the parties keep serving; Ctrl-C ends them. Talk to one of them, for example:".to_owned()];
+        let hospital = self.story.parties.iter().find(|party| party.kind == "hospital");
+        if let Some(story::Party { folder, address, .. }) = hospital {
+            let config = folder.join(crate::network::NODE_FILE);
+            lines.push(format!("  semblance cases --config {} --address https://{address}", config.display()));
+        }
+        lines.join("\n")
+    }
+
+    /// Stops all parties.
+    pub(crate) async fn stop(self) {
+        self.parties.stop().await;
+    }
+}
+
+async fn verify(parties: &Parties) -> anyhow::Result<Verified> {
+    let ledger = parties.matcher.node.ledger().context("the matcher holds no ledger")?;
+    let report = ledger.verify().await?;
+    Ok(Verified {
+        blocks: report.blocks,
+        head: report.hashes.last().map(ToString::to_string).unwrap_or_default(),
+        intact: report.is_sound(),
+    })
+}
+
+fn tell_parties(parties: &[story::Party], data: &Path, output: &Output) {
+    output.line("Semblance demo: each party has its own keys, folder and certificate; they speak over mutual TLS");
+    for story::Party { organisation, kind, address, .. } in parties {
+        output.line(format!("  {organisation:16} {address:16} {kind}"));
+    }
+    output.line(format!("state: {}\n", data.display()));
+}
+
+fn tell_patients(shares: &[Vec<Patient>], state: &State, resumed: bool, release: &str, output: &Output) {
+    let counts: Vec<String> = shares.iter().map(|share| share.len().to_string()).collect();
+    let kind = if state.synthetic { "synthetic patients (they never lived)" } else { "patients of the given source" };
+    let action = if resumed { "taken up again" } else { "imported, consented and published" };
+    output.line(format!("{kind}, {} by hospital, {action}; HPO release {release}", counts.join(" + ")));
+    if let Some(source) = state.source.as_ref().filter(|_| !resumed) {
+        output.line(source.text());
+    }
+    output.line("");
+}
+
+/// How long each part took.
+struct Stopwatch {
+    since: Instant,
+    laps: Vec<(String, f64)>,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self { since: Instant::now(), laps: Vec::new() }
+    }
+
+    fn lap(&mut self, part: &str) {
+        let seconds = (self.since.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        self.laps.push((part.to_owned(), seconds));
+        self.since = Instant::now();
+    }
+}

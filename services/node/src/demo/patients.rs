@@ -1,20 +1,21 @@
 //! The patients of a demo, spread over its hospitals so that those of one disease meet across hospitals.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use semblance_core::limits::TERMS_MIN;
-use semblance_core::random::SeededSource;
+use semblance_core::random::{RandomSource, SeededSource};
+use semblance_core::synthetic;
+use semblance_core::term::TermId;
 use semblance_core::time::Clock;
 use semblance_core::vocabulary::Vocabulary;
 use semblance_hospital::import::{Bounds, Import, ImportReport, Unobserved};
+use semblance_hospital::known;
 use semblance_hospital::store::{Store, case};
 
-use crate::known::known;
-
 /// One patient to be handed to a hospital.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Patient {
     /// The hospital's own name of the case.
     pub(super) case_id: String,
@@ -26,6 +27,46 @@ pub(super) struct Patient {
     pub(super) excluded: Vec<String>,
 }
 
+/// What became of a source's rows.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct SourceReport {
+    /// Rows that became patients of the demo.
+    pub(super) taken: u64,
+    /// Of these, rows in which something was repaired: an old id, a term twice.
+    pub(super) repaired: u64,
+    /// Rows refused: no readable patient, an unknown id.
+    pub(super) refused: u64,
+    /// Patients left out because fewer than three symptoms were observed.
+    pub(super) too_few_symptoms: u64,
+    /// Files that are no patients.
+    pub(super) ignored: u64,
+    /// Why reading ended before the source did.
+    pub(super) stopped: Option<String>,
+}
+
+impl SourceReport {
+    fn of(report: &ImportReport) -> Self {
+        Self {
+            taken: (report.imported + report.corrected).saturating_sub(report.unpublishable),
+            repaired: report.repaired,
+            refused: report.refused,
+            too_few_symptoms: report.unpublishable,
+            ignored: report.ignored,
+            stopped: report.stopped.clone(),
+        }
+    }
+
+    /// In one line.
+    pub(super) fn text(&self) -> String {
+        let Self { taken, repaired, refused, too_few_symptoms, ignored, stopped } = self;
+        let stopped = stopped.as_deref().map(|why| format!("; reading ended early: {why}")).unwrap_or_default();
+        format!(
+            "the source: {taken} patients taken ({repaired} rows repaired), {refused} refused, {too_few_symptoms} with \
+             fewer than {TERMS_MIN} symptoms, {ignored} files ignored{stopped}"
+        )
+    }
+}
+
 /// Reads real patients: a Phenopacket, a folder or an archive of them, or JSON lines.
 ///
 /// # Errors
@@ -34,7 +75,7 @@ pub(super) fn read(
     path: &Path,
     vocabulary: &Vocabulary,
     clock: &dyn Clock,
-) -> anyhow::Result<(Vec<Patient>, ImportReport)> {
+) -> anyhow::Result<(Vec<Patient>, SourceReport)> {
     let store = Store::in_memory()?;
     let report = Import {
         store: &store,
@@ -65,7 +106,33 @@ pub(super) fn read(
     }
     patients.retain(|patient| patient.observed.len() >= TERMS_MIN);
     anyhow::ensure!(!patients.is_empty(), "{} holds no patient with {TERMS_MIN} symptoms", path.display());
-    Ok((patients, report))
+    Ok((patients, SourceReport::of(&report)))
+}
+
+/// Patients of a disease, so that cases can be explained: a shared symptom is named when five others have it.
+const PATIENTS_A_DISEASE: usize = 18;
+
+/// Makes patients up, from how often each disease has each symptom; they never lived.
+pub(super) fn make_up(count: usize, vocabulary: &Vocabulary, random: &dyn RandomSource) -> Vec<Patient> {
+    let diseases = count.div_ceil(PATIENTS_A_DISEASE);
+    let ids = |terms: &[TermId]| terms.iter().map(ToString::to_string).collect();
+    let drawn = synthetic::patients(vocabulary, count, diseases, random);
+    let named = drawn.into_iter().zip(1..).map(|(patient, number): (_, u32)| Patient {
+        case_id: format!("synthetic-{number:05}"),
+        observed: ids(&patient.observed),
+        excluded: ids(&patient.excluded),
+        disease: Some(patient.disease),
+    });
+    named.collect()
+}
+
+/// Reads back what [`write`] wrote.
+///
+/// # Errors
+/// The file cannot be read.
+pub(super) fn read_back(path: &Path) -> anyhow::Result<Vec<Patient>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 
 /// Deals the patients out, disease by disease, one to each hospital in turn.
@@ -84,15 +151,15 @@ pub(super) fn spread(mut patients: Vec<Patient>, hospitals: usize) -> Vec<Vec<Pa
 ///
 /// # Errors
 /// The file cannot be written.
-pub(super) fn write(patients: &[Patient], path: PathBuf) -> anyhow::Result<PathBuf> {
-    let file = std::fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+pub(super) fn write(patients: &[Patient], path: &Path) -> anyhow::Result<()> {
+    let file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut file = std::io::BufWriter::new(file);
     for patient in patients {
         serde_json::to_writer(&mut file, patient)?;
         file.write_all(b"\n")?;
     }
     file.flush()?;
-    Ok(path)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -119,10 +186,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let observed = ["HP:0001250", "HP:0001263", "HP:0000252"].map(str::to_owned).to_vec();
         let patient = Patient { observed, excluded: vec!["HP:0000256".into()], ..patient("a", "X") };
-        let path = write(&[patient.clone()], folder.path().join("patients.jsonl")).unwrap();
+        let path = folder.path().join("patients.jsonl");
+        write(std::slice::from_ref(&patient), &path).unwrap();
+        assert_eq!(read_back(&path).unwrap(), std::slice::from_ref(&patient));
         let clock = semblance_core::time::ManualClock::default();
-        let (mut read, _) = read(&path, &Vocabulary::built_in(), &clock).unwrap();
-        read[0].observed.reverse();
+        let (read, _) = read(&path, &Vocabulary::built_in(), &clock).unwrap();
         assert_eq!(read[0].observed.len(), 3);
         assert_eq!((read[0].case_id.as_str(), read[0].disease.as_deref()), ("a", Some("X")));
         assert_eq!(read[0].excluded, patient.excluded);

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::patients::SourceReport;
 use super::secrecy::Search;
-use crate::show::Finding;
+use crate::show::finding;
+use semblance_hospital::lookup::LookupReport;
 
 /// One party of the demo.
 #[derive(Debug, Clone, Serialize)]
@@ -43,7 +45,7 @@ pub(super) struct Asked {
     pub(super) disease: Option<String>,
     /// What was found.
     #[serde(flatten)]
-    pub(super) finding: Finding,
+    pub(super) report: LookupReport,
 }
 
 /// A receipt that a hospital opened.
@@ -53,12 +55,12 @@ pub(super) struct OpenedReceipt {
     pub(super) hospital: String,
     /// The found case, as that hospital calls it.
     pub(super) case: Option<String>,
+    /// Its public name.
+    pub(super) handle: String,
     /// Who found it.
     pub(super) asker: String,
     /// What for.
     pub(super) purpose: String,
-    /// close or wide.
-    pub(super) breadth: String,
     /// At which place of the answer.
     pub(super) rank: u8,
     /// In which look-up.
@@ -73,9 +75,11 @@ pub(super) struct Withdrawn {
     /// The case's public name.
     pub(super) handle: String,
     /// Its place in the first answer.
-    pub(super) rank_before: u32,
+    pub(super) rank_before: u8,
     /// Whether the same question no longer finds it.
     pub(super) gone: bool,
+    /// Publications whose private data were purged.
+    pub(super) purged: u64,
     /// The block that holds the next answer's entry.
     pub(super) block: u64,
 }
@@ -87,7 +91,7 @@ pub(super) struct Verified {
     pub(super) blocks: u64,
     /// The hash of the last one.
     pub(super) head: String,
-    /// Whether every hash, link and signature holds.
+    /// Whether every hash, link, signature and rule holds.
     pub(super) intact: bool,
 }
 
@@ -96,6 +100,8 @@ pub(super) struct Verified {
 pub(super) struct Story {
     /// Whether the patients were made up.
     pub(super) synthetic: bool,
+    /// What became of the rows of the source, for patients that were not made up.
+    pub(super) source: Option<SourceReport>,
     /// Whether an earlier demo's folder was taken up again.
     pub(super) resumed: bool,
     /// The state's folder; gone at the end unless it was named.
@@ -110,10 +116,12 @@ pub(super) struct Story {
     pub(super) filled: Vec<Filled>,
     /// What was asked and found.
     pub(super) lookups: Vec<Asked>,
-    /// The receipts of these look-ups.
+    /// The receipts of these look-ups, the last one's left out.
     pub(super) receipts: Vec<OpenedReceipt>,
     /// The withdrawal; none when no case was found.
     pub(super) withdrawal: Option<Withdrawn>,
+    /// The first question with a match, asked again after that.
+    pub(super) asked_again: Option<Asked>,
     /// The chain.
     pub(super) chain: Verified,
     /// The ledger's and the matcher's files.
@@ -137,9 +145,12 @@ impl Story {
         if self.withdrawal.as_ref().is_some_and(|withdrawal| !withdrawal.gone) {
             return Err("the withdrawn case is still found".to_owned());
         }
-        let found: usize = self.lookups.iter().map(|asked| asked.finding.matches.len()).sum();
-        if self.receipts.len() < found {
-            return Err(format!("{found} cases were found but only {} receipts opened", self.receipts.len()));
+        let found: usize = self.lookups.iter().map(|asked| asked.report.matches.len()).sum();
+        if self.receipts.len() != found {
+            return Err(format!("{found} cases were found, but {} receipts opened", self.receipts.len()));
+        }
+        if self.lookups.iter().any(|asked| !asked.report.failed.is_empty()) {
+            return Err("the own ledger does not confirm every match".to_owned());
         }
         Ok(())
     }
@@ -151,7 +162,7 @@ impl Story {
         for asked in &self.lookups {
             let disease = asked.disease.as_deref().map(|disease| format!(", whose own patient has {disease}"));
             let _ = writeln!(text, "{}{} asks", asked.hospital, disease.unwrap_or_default());
-            let _ = writeln!(text, "{}", asked.finding.text());
+            let _ = writeln!(text, "{}", finding(&asked.report));
         }
         self.tell_receipts(&mut text);
         if let Some(withdrawal) = &self.withdrawal {
@@ -179,12 +190,9 @@ impl Story {
     fn tell_receipts(&self, text: &mut String) {
         let _ = writeln!(text, "the hospitals opened {} receipts of these look-ups, for example", self.receipts.len());
         for receipt in self.receipts.iter().take(RECEIPTS_TOLD) {
-            let OpenedReceipt { hospital, case, asker, purpose, breadth, rank, .. } = receipt;
+            let OpenedReceipt { hospital, case, asker, purpose, rank, .. } = receipt;
             let case = case.as_deref().unwrap_or("a case withdrawn since");
-            let _ = writeln!(
-                text,
-                "  {hospital}: {case} was found by {asker} at place {rank} ({breadth}, purpose {purpose})"
-            );
+            let _ = writeln!(text, "  {hospital}: {case} was found by {asker} at place {rank} (purpose: {purpose})");
         }
         text.push('\n');
     }

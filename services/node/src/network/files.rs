@@ -49,8 +49,8 @@ impl NewNetwork {
             write_public(&own.join("admin.pem"), party.admin.certificate.as_bytes())?;
             write_secret(&own.join(SECRET).join("node.key"), &party.node.key)?;
             write_secret(&own.join(SECRET).join("admin.key"), &party.admin.key)?;
-            write_secret(&own.join(SECRET).join("signing.key"), &hex_line(&*party.signing.expose_seed()))?;
-            write_secret(&own.join(SECRET).join("sealing.key"), &hex_line(&*party.sealing.expose()))?;
+            write_secret(&own.join(SECRET).join("signing.key"), &hex_line(&party.signing.expose_seed()))?;
+            write_secret(&own.join(SECRET).join("sealing.key"), &hex_line(&party.sealing.expose()))?;
             write_secret(&authorities.join(format!("{}.key", party.id)), &party.authority_key)?;
             let configuration = own.join(NODE_FILE);
             write_public(&configuration, self.configuration(party).as_bytes())?;

@@ -2,103 +2,54 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
-
-/// One symptom of the asker's own case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Symptom {
-    /// The HPO id.
-    pub(crate) id: String,
-    /// Its name.
-    pub(crate) label: String,
-}
-
-/// One similar case of another hospital.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct FoundCase {
-    /// Its place, from 1.
-    pub(crate) rank: u32,
-    /// Its public name.
-    pub(crate) handle: String,
-    /// Its hospital.
-    pub(crate) hospital: String,
-    /// How similar: high, middle or low.
-    pub(crate) band: String,
-    /// What is shared, in integer parts.
-    pub(crate) reached: u64,
-    /// What could be shared.
-    pub(crate) possible: u64,
-    /// The asker's own symptoms that the case shares and that may be named.
-    pub(crate) shared: Vec<Symptom>,
-    /// Whether rarer symptoms are shared that may not be named.
-    pub(crate) rarer: bool,
-}
-
-/// What a look-up found, after the entry on the ledger was checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
-    /// The request's id.
-    pub(crate) request: String,
-    /// The asker's own case.
-    pub(crate) case: String,
-    /// close or wide.
-    pub(crate) breadth: String,
-    /// Cases the answer covers.
-    pub(crate) cases: u64,
-    /// Their hospitals.
-    pub(crate) hospitals: u64,
-    /// The ledger height it holds for.
-    pub(crate) height: u64,
-    /// The transaction of the entry.
-    pub(crate) transaction: String,
-    /// Its block.
-    pub(crate) block: u64,
-    /// The similar cases, best first.
-    pub(crate) matches: Vec<FoundCase>,
-}
+use semblance_hospital::lookup::LookupReport;
 
 /// Characters of a line of shared symptoms.
 const SYMPTOMS_WIDTH: usize = 64;
 
-impl Finding {
-    /// The table a clinician reads.
-    pub(crate) fn text(&self) -> String {
-        let mut text = String::new();
-        let count = match self.matches.len() {
-            0 => "no similar case".to_owned(),
-            1 => "1 similar case".to_owned(),
-            count => format!("{count} similar cases"),
-        };
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "case {} ({}): {count}", self.case, self.breadth);
-        if !self.matches.is_empty() {
-            let width = self.matches.iter().map(|found| found.hospital.len()).max().unwrap_or(0).max(8);
-            let _ = writeln!(text, "  rank  {:width$}  likeness  your patient's symptoms that are shared", "hospital");
-            for found in &self.matches {
-                let mut lines = wrap(&found.shared.iter().map(|symptom| symptom.label.as_str()).collect::<Vec<_>>());
-                if found.rarer {
-                    lines.push("and some rarer symptoms".to_owned());
-                }
-                let first = if lines.is_empty() { String::new() } else { lines.remove(0) };
-                let _ = writeln!(text, "  {:>4}  {:width$}  {:8}  {first}", found.rank, found.hospital, found.band);
-                for line in lines {
-                    let _ = writeln!(text, "  {:4}  {:width$}  {:8}  {line}", "", "", "");
-                }
-            }
-            let _ =
-                writeln!(text, "  similar, not a diagnosis; a shared symptom may be the other fingerprint's padding");
-        }
-        let _ = writeln!(
-            text,
-            "  searched {} cases of {} hospitals, as of block {}; ledger entry {}… in block {}",
-            self.cases,
-            self.hospitals,
-            self.height,
-            self.transaction.get(..12).unwrap_or(&self.transaction),
-            self.block
-        );
-        text
+/// The table a clinician reads.
+pub(crate) fn finding(report: &LookupReport) -> String {
+    let mut text = String::new();
+    let count = match report.matches.len() {
+        0 => "no similar case in other hospitals".to_owned(),
+        1 => "1 similar case in another hospital".to_owned(),
+        count => format!("{count} similar cases in other hospitals"),
+    };
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "case {} ({}): {count}", report.case, report.breadth);
+    if !report.matches.is_empty() {
+        table(&mut text, report);
     }
+    if !report.failed.is_empty() {
+        let _ = writeln!(text, "  not shown: {} matches that the own ledger does not confirm", report.failed.len());
+    }
+    if let Some(own) = report.own.first() {
+        let _ = writeln!(text, "  in your own hospital: {}, and {} more", own.case, report.own.len() - 1);
+    }
+    let entry = report.transaction.get(..12).unwrap_or(&report.transaction);
+    let LookupReport { cases, hospitals, height, block, .. } = report;
+    let _ = writeln!(
+        text,
+        "  searched {cases} cases of {hospitals} hospitals, as of block {height}; ledger entry {entry}… in block {block}"
+    );
+    text
+}
+
+fn table(text: &mut String, report: &LookupReport) {
+    let width = report.matches.iter().map(|found| found.hospital.len()).max().unwrap_or(0).max(8);
+    let _ = writeln!(text, "  rank  {:width$}  likeness  your patient's symptoms that are shared", "hospital");
+    for found in &report.matches {
+        let mut lines = wrap(&found.shared.iter().map(|symptom| symptom.label.as_str()).collect::<Vec<_>>());
+        if found.rarer {
+            lines.push("and some rarer symptoms".to_owned());
+        }
+        let first = if lines.is_empty() { String::new() } else { lines.remove(0) };
+        let _ = writeln!(text, "  {:>4}  {:width$}  {:8}  {first}", found.rank, found.hospital, found.band);
+        for line in lines {
+            let _ = writeln!(text, "  {:4}  {:width$}  {:8}  {line}", "", "", "");
+        }
+    }
+    let _ = writeln!(text, "  similar, not a diagnosis; a shared symptom may be the other fingerprint's padding");
 }
 
 /// Puts labels on lines of a readable length.
@@ -118,19 +69,26 @@ fn wrap(labels: &[&str]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use semblance_hospital::lookup::{FoundCase, Symptom};
+
     use super::*;
 
-    fn finding(matches: Vec<FoundCase>) -> Finding {
-        Finding {
+    fn report(matches: Vec<FoundCase>) -> LookupReport {
+        LookupReport {
             request: "00".into(),
             case: "patient-1".into(),
+            purpose: "diagnosis".into(),
             breadth: "close".into(),
+            short: false,
+            matcher: "matcher".into(),
             cases: 58,
             hospitals: 3,
             height: 12,
             transaction: "abcdef0123456789".into(),
             block: 13,
             matches,
+            failed: Vec::new(),
+            own: Vec::new(),
         }
     }
 
@@ -148,11 +106,11 @@ mod tests {
             shared: labels.map(symptom).to_vec(),
             rarer: true,
         };
-        insta::assert_snapshot!(finding(vec![found]).text());
+        insta::assert_snapshot!(finding(&report(vec![found])));
     }
 
     #[test]
     fn nothing_found_says_what_was_searched() {
-        insta::assert_snapshot!(finding(Vec::new()).text());
+        insta::assert_snapshot!(finding(&report(Vec::new())));
     }
 }

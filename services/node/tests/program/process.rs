@@ -18,13 +18,13 @@ fn program() -> Command {
 }
 
 /// What a command said and how it ended.
-pub struct Said {
+pub(crate) struct Said {
     /// The exit code.
-    pub code: i32,
+    pub(crate) code: i32,
     /// The JSON document on standard output; null when there was none.
-    pub json: Value,
+    pub(crate) json: Value,
     /// Standard error.
-    pub errors: String,
+    pub(crate) errors: String,
 }
 
 impl Said {
@@ -37,7 +37,7 @@ impl Said {
     }
 
     /// The document of a command that must have succeeded.
-    pub fn good(self) -> Value {
+    pub(crate) fn good(self) -> Value {
         assert_eq!(self.code, 0, "{}", self.errors);
         assert!(!self.json.is_null(), "no JSON document on standard output: {}", self.errors);
         self.json
@@ -45,7 +45,7 @@ impl Said {
 }
 
 /// Runs a command to its end, with `--json`.
-pub fn run(arguments: &[&str]) -> Said {
+pub(crate) fn run(arguments: &[&str]) -> Said {
     let child = program().arg("--json").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (sender, ended) = mpsc::channel();
     let id = child.id();
@@ -55,17 +55,17 @@ pub fn run(arguments: &[&str]) -> Said {
 }
 
 /// A node that serves.
-pub struct Node {
+pub(crate) struct Node {
     child: Child,
     /// Its configuration.
-    pub config: PathBuf,
+    pub(crate) config: PathBuf,
     /// What it said when it was ready.
-    pub ready: Value,
+    pub(crate) ready: Value,
 }
 
 impl Node {
     /// Starts a node and waits until it says that it is ready.
-    pub fn start(config: &Path) -> Self {
+    pub(crate) fn start(config: &Path) -> Self {
         let mut command = program();
         command.args(["--json", "serve", "--config"]).arg(config).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -82,13 +82,25 @@ impl Node {
     }
 
     /// Runs one of this node's commands.
-    pub fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         let config = self.config.to_str().unwrap();
         run(&[arguments, &["--config", config]].concat())
     }
 
+    /// Waits until this hospital has opened so many receipts: it follows the ledger at its own pace.
+    pub(crate) fn receipts_of(&self, count: usize) -> Vec<Value> {
+        let start = std::time::Instant::now();
+        loop {
+            let receipts = self.run(&["receipts"]).good().as_array().unwrap().clone();
+            if receipts.len() >= count {
+                return receipts;
+            }
+            assert!(start.elapsed() < PATIENCE, "{} of {count} receipts", receipts.len());
+        }
+    }
+
     /// Asks it to stop, and gives its exit code.
-    pub fn stop(mut self) -> i32 {
+    pub(crate) fn stop(mut self) -> i32 {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         self.child.wait().unwrap().code().unwrap_or(-1)

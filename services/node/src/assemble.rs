@@ -1,0 +1,166 @@
+//! The only wiring: from a party to a running node.
+
+mod hospital;
+mod ledger;
+mod matcher;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use semblance_core::organisation::Role;
+use semblance_hospital::HospitalService;
+use semblance_hospital::rpc::HospitalRpc;
+use semblance_ledger::Ledger;
+use semblance_ledger::embedded::{EmbeddedLedger, LedgerService};
+use semblance_matcher::{Matcher, MatcherService};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::party::Party;
+use crate::server::Server;
+
+pub(crate) use ledger::ledger_file;
+
+/// A node that serves.
+pub(crate) struct Node {
+    organisation: String,
+    server: Server,
+    ledger: Option<EmbeddedLedger>,
+    matcher: Option<Matcher>,
+    hospital: Option<RunningHospital>,
+}
+
+/// A hospital with what it does by itself: follow the ledger, empty its outbox.
+struct RunningHospital {
+    service: HospitalService,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// What a node says when it is ready.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Ready {
+    /// Its organisation.
+    pub(crate) organisation: String,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// What it does.
+    pub(crate) roles: Vec<&'static str>,
+}
+
+/// Takes a node's address.
+///
+/// # Errors
+/// It is taken, or not this machine's.
+pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::new(crate::Kind::Failed, format!("cannot listen at {address}: {error}"))
+            .hint("stop what uses the port, or set another one in listen.address")
+            .into()
+    })
+}
+
+impl Node {
+    /// Starts everything that a party's configuration asks for.
+    ///
+    /// # Errors
+    /// A part cannot start.
+    pub(crate) async fn start(party: &Party, listener: TcpListener) -> anyhow::Result<Self> {
+        let content = party.config.content();
+        let data = party.config.data();
+        std::fs::create_dir_all(&data).with_context(|| format!("cannot make the folder {}", data.display()))?;
+        let (own, identity) = party.credentials(Role::Node)?;
+        let ledger = if content.ledger.embedded { Some(ledger::open(party).await?) } else { None };
+        let handle: Arc<dyn Ledger> = match &ledger {
+            Some(ledger) => ledger.handle(identity),
+            None => party.ledger(Role::Node)?,
+        };
+        let matcher = if content.roles.matcher { Some(matcher::start(party, handle.clone()).await?) } else { None };
+        let hospital = if content.roles.hospital { Some(hospital::open(party, handle)?) } else { None };
+        let root = party.member()?.tls_root.der().to_vec();
+        let server = Server::start(listener, party.trust.server(&own), |routes| {
+            if let Some(ledger) = &ledger {
+                routes.add_service(LedgerService::server(ledger.clone()));
+            }
+            if let Some(matcher) = &matcher {
+                routes.add_service(MatcherService::server(matcher.search()));
+            }
+            if let Some(hospital) = &hospital {
+                routes.add_service(HospitalRpc::server(hospital.clone(), Some(root)));
+            }
+        })?;
+        let hospital = hospital.map(RunningHospital::start);
+        Ok(Self { organisation: party.organisation.to_string(), server, ledger, matcher, hospital })
+    }
+
+    /// What to say when it is ready.
+    pub(crate) fn ready(&self) -> Ready {
+        let parts = [
+            ("ledger", self.ledger.is_some()),
+            ("matcher", self.matcher.is_some()),
+            ("hospital", self.hospital.is_some()),
+        ];
+        let roles = parts.into_iter().filter_map(|(role, there)| there.then_some(role)).collect();
+        Ready { organisation: self.organisation.clone(), address: self.server.address(), roles }
+    }
+
+    /// The hospital's use cases, in a node that has the role.
+    pub(crate) fn hospital(&self) -> Option<&HospitalService> {
+        self.hospital.as_ref().map(|running| &running.service)
+    }
+
+    /// The matcher, in a node that has the role.
+    pub(crate) fn matcher(&self) -> Option<&Matcher> {
+        self.matcher.as_ref()
+    }
+
+    /// The ledger, in a node that holds it.
+    pub(crate) fn ledger(&self) -> Option<&EmbeddedLedger> {
+        self.ledger.as_ref()
+    }
+
+    /// Waits for a part to end by itself, which it does only with a failure.
+    pub(crate) async fn failed(&mut self) -> anyhow::Error {
+        match &mut self.matcher {
+            Some(matcher) => matcher.failed().await.into(),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Accepts nothing more, finishes what was accepted, and gives the files back.
+    pub(crate) async fn stop(self) {
+        self.server.refuse().await;
+        if let Some(hospital) = self.hospital {
+            hospital.stop().await;
+        }
+        if let Some(matcher) = self.matcher
+            && let Err(error) = matcher.stop().await
+        {
+            tracing::warn!(%error, "the matcher's index was not committed; it is read again at the next start");
+        }
+        if let Some(ledger) = &self.ledger {
+            ledger.stop();
+        }
+        self.server.drain().await;
+    }
+}
+
+impl RunningHospital {
+    fn start(service: HospitalService) -> Self {
+        let stop = CancellationToken::new();
+        let (running, stopped) = (service.clone(), stop.clone());
+        let task = tokio::spawn(async move { running.run(stopped.cancelled()).await });
+        Self { service, stop, task }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the hospital's task failed");
+        }
+    }
+}

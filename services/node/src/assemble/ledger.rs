@@ -1,0 +1,46 @@
+//! The embedded ledger of a node: opened, and founded where it is new.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use semblance_contract::SemblanceContract;
+use semblance_core::organisation::Role;
+use semblance_ledger::embedded::{EmbeddedLedger, Options};
+
+use crate::administer::Administrator;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::party::Party;
+
+/// Where a node's embedded ledger lies.
+pub(crate) fn ledger_file(config: &Config) -> PathBuf {
+    config.data().join("ledger").join("ledger.sqlite")
+}
+
+/// Opens the ledger; a new one gets the network's genesis as its first transaction.
+pub(super) async fn open(party: &Party) -> anyhow::Result<EmbeddedLedger> {
+    let file = ledger_file(&party.config);
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    let (clock, random) = (party.system.clock(), party.system.random());
+    let contract = Arc::new(SemblanceContract);
+    let ledger = EmbeddedLedger::open(&file, clock, random, contract, Options::default())
+        .with_context(|| format!("the ledger {} cannot be opened", file.display()))?;
+    match ledger.head() {
+        None => {
+            let (_, administrator) = party.credentials(Role::Admin)?;
+            let administrator = Administrator::new(ledger.handle(administrator), party.network());
+            administrator.found(&party.genesis).await?;
+            tracing::info!(network = %party.network(), "founded the network");
+        }
+        Some(head) if head.network != party.network() => {
+            let what = format!("{} is the ledger of network {}", file.display(), head.network);
+            let hint = format!("the genesis file is of network {}: set node.genesis or node.data", party.network());
+            return Err(Failure::usage(what).hint(hint).into());
+        }
+        Some(_) => {}
+    }
+    Ok(ledger)
+}

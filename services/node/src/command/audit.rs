@@ -1,0 +1,147 @@
+//! `semblance audit`: checks that trust nobody.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Subcommand;
+use semblance_core::audit::head::{AuditHead, HeadText};
+use semblance_core::organisation::{Genesis, Role};
+use semblance_core::signature::{Signed, Statement};
+use semblance_ledger::embedded::verify::{Report, check_head, verify_file};
+use serde::Serialize;
+
+use crate::administer::failure;
+use crate::assemble::ledger_file;
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::network::read_genesis;
+use crate::output::Output;
+use crate::party::Party;
+use crate::system::System;
+
+/// Verify the ledger's whole history, or sign its head to keep elsewhere.
+///
+/// `verify` reads the ledger's file on the machine that holds it and checks every hash, link, signature and rule from
+/// the first block on. Whoever holds the ledger could rewrite it whole: `head` prints a signed line to keep elsewhere,
+/// and `verify --head` finds a history that does not contain it.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+    /// The configuration of this organisation's node.
+    #[arg(long, global = true, value_name = "FILE", default_value = "node.toml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Check the ledger's file from its first block on.
+    Verify {
+        /// The ledger's file; without it, the one of the node that the configuration describes.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// A file with a line of `audit head` that was kept elsewhere.
+        #[arg(long, value_name = "FILE")]
+        head: Option<PathBuf>,
+    },
+    /// Print the ledger's present head, signed by this organisation, to keep elsewhere.
+    Head,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    sound: bool,
+    blocks: u64,
+    transactions: u64,
+    head: Option<String>,
+    kept_head: Option<&'static str>,
+    findings: Vec<String>,
+}
+
+/// Verifies or signs.
+///
+/// # Errors
+/// Something is wrong with the history, or the ledger cannot be read.
+pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
+    let config = Config::read(&arguments.config)?;
+    match arguments.action {
+        Action::Verify { file, head } => verify(&config, file, head.as_deref(), output),
+        Action::Head => super::block_on(sign_head(config, output)),
+    }
+}
+
+fn verify(config: &Config, file: Option<PathBuf>, head: Option<&Path>, output: &Output) -> anyhow::Result<()> {
+    let file = match file {
+        Some(file) => file,
+        None if config.content().ledger.embedded => ledger_file(config),
+        None => {
+            let hint = "run this on the machine whose node holds the ledger, or name a copy of its file with --file";
+            return Err(Failure::usage("this node does not hold the ledger's file").hint(hint).into());
+        }
+    };
+    let genesis = read_genesis(&config.path(&config.content().node.genesis))?;
+    let kept = head.map(|path| read_head(path, &genesis)).transpose()?;
+    let report = verify_file(&file).with_context(|| format!("cannot verify {}", file.display()))?;
+    let mut findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    if report.network != Some(genesis.network().id()) {
+        findings.push("the ledger is not that of this configuration's genesis".to_owned());
+    }
+    if let Some(kept) = &kept {
+        findings.extend(check_head(&report, kept).err().map(|finding| finding.to_string()));
+    }
+    let Report { blocks, transactions, hashes, .. } = report;
+    let verified = Verified {
+        sound: findings.is_empty(),
+        blocks,
+        transactions,
+        head: hashes.last().map(ToString::to_string),
+        kept_head: kept.map(|_| "checked"),
+        findings,
+    };
+    output.result(&verified, text)?;
+    if verified.sound {
+        return Ok(());
+    }
+    let failure = Failure::new(Kind::Failed, format!("{} does not verify", file.display()));
+    Err(failure.hint("keep the file as it is, and compare it with copies and heads kept elsewhere").into())
+}
+
+fn text(verified: &Verified) -> String {
+    let Verified { blocks, transactions, .. } = verified;
+    let mut lines = vec![format!("{blocks} blocks, {transactions} transactions")];
+    lines.extend(verified.head.iter().map(|head| format!("head {head}")));
+    lines.extend(verified.findings.iter().map(|finding| format!("WRONG: {finding}")));
+    if verified.sound {
+        let kept = if verified.kept_head.is_some() { ", and the kept head is part of it" } else { "" };
+        lines.push(format!("every hash, link, signature and rule holds{kept}"));
+    }
+    lines.join("\n")
+}
+
+/// Reads a head that was kept, and verifies its signature with its organisation's key of the genesis.
+fn read_head(path: &Path, genesis: &Genesis) -> anyhow::Result<AuditHead> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let kept: HeadText = text.parse().with_context(|| format!("{} holds no head", path.display()))?;
+    let claim = kept.claim()?;
+    let signer = claim.claims().organisation.clone();
+    let member = genesis.organisations().iter().find(|member| member.id == signer);
+    let member = member.with_context(|| format!("the kept head is signed by {signer}, which is no founding member"))?;
+    let signed: Signed<AuditHead> =
+        claim.verify(&member.verifying_key).with_context(|| format!("the kept head is not signed by {signer}"))?;
+    Ok(signed.statement().clone())
+}
+
+async fn sign_head(config: Config, output: &Output) -> anyhow::Result<()> {
+    let party = Party::read(config, System::default())?;
+    let (height, hash) = party.remote_ledger(Role::Admin)?.head().await.map_err(failure)?;
+    let block = hash.context("the ledger has no block yet")?;
+    let head = AuditHead {
+        network: party.network(),
+        organisation: party.organisation.clone(),
+        height: height.saturating_sub(1),
+        block,
+        time: party.system.clock().now(),
+    };
+    let line = HeadText::from(&head.sign(&party.signing)).to_string();
+    output.result(&serde_json::json!({ "head": line }), |_| line.clone())
+}

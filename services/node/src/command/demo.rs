@@ -1,0 +1,67 @@
+//! `semblance demo`: see it happen on one machine.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::demo::{Demo, Wanted};
+use crate::output::Output;
+use crate::stop;
+
+/// See it happen: three hospitals and a matcher on this machine, from import to withdrawal.
+///
+/// Each party has its own keys, certificate and folder, and they speak over mutual TLS, as they would on machines of
+/// their own. The hospitals import patients, publish them with consent, look up similar ones in both breadths, open
+/// the receipts and withdraw one. Then the chain is verified, and the ledger's and matcher's files are searched for
+/// plaintext symptoms. The parties keep serving until Ctrl-C.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Real patients: a Phenopacket, a folder or tar.gz of them, or JSON lines, gzipped or not. Otherwise synthetic
+    /// ones are drawn from the vocabulary's disease frequencies.
+    #[arg(long, value_name = "PATH")]
+    cases: Option<PathBuf>,
+    /// How many synthetic patients.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(3..=100_000), value_name = "N")]
+    patients: u32,
+    /// End after the story.
+    #[arg(long)]
+    once: bool,
+    /// Keep the state in this folder, one folder a party, and take it up again the next time; otherwise it is
+    /// temporary.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// Plays the demo.
+///
+/// # Errors
+/// Something failed, or did not come out as a demo promises.
+pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
+    super::block_on(play(arguments, output))
+}
+
+async fn play(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
+    let stopped = stop::on_signal()?;
+    // Removed when it is dropped, after the parties have stopped.
+    let temporary = match &arguments.data {
+        Some(_) => None,
+        None => Some(tempfile::tempdir().context("cannot make a temporary folder")?),
+    };
+    let data = match (&arguments.data, &temporary) {
+        (Some(data), _) => data.clone(),
+        (None, Some(folder)) => folder.path().join("demo"),
+        (None, None) => anyhow::bail!("no folder for the demo's state"),
+    };
+    let wanted = Wanted { cases: arguments.cases, patients: arguments.patients as usize, data };
+    let demo = tokio::select! {
+        demo = Demo::play(wanted, output) => demo?,
+        () = stopped.cancelled() => anyhow::bail!("stopped before the end"),
+    };
+    let told = demo.tell(output);
+    if told.is_ok() && !arguments.once {
+        output.line(demo.invitation());
+        stopped.cancelled().await;
+    }
+    demo.stop().await;
+    told
+}

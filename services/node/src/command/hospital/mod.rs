@@ -1,0 +1,96 @@
+//! The hospital's actions, over the gRPC of its running node, with the administrator's certificate.
+
+pub mod cases;
+pub mod import;
+pub mod lookup;
+pub mod lookups;
+pub mod receipts;
+pub mod status;
+pub mod step;
+pub mod withdraw;
+
+use std::path::PathBuf;
+
+use semblance_core::limits::MESSAGE_BYTES_MAX;
+use semblance_core::organisation::Role;
+use semblance_proto::v1::hospital_client::HospitalClient;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::party::Party;
+use crate::system::System;
+
+/// The metadata key under which a refusal's stable word is sent.
+const CODE_KEY: &str = semblance_hospital::rpc::CODE_KEY;
+
+/// Which node to speak to.
+#[derive(Debug, clap::Args)]
+pub struct Connection {
+    /// The configuration of this hospital's node, for its address and the administrator's certificate.
+    #[arg(long, value_name = "FILE", default_value = "node.toml")]
+    config: PathBuf,
+    /// Where the node is, when it is not where its configuration says: https://host:port.
+    #[arg(long, value_name = "URL")]
+    address: Option<String>,
+}
+
+impl Connection {
+    /// A client for the node; connects with the first call.
+    fn client(&self) -> anyhow::Result<HospitalClient<Channel>> {
+        let party = Party::read(Config::read(&self.config)?, System::default())?;
+        let (files, _) = party.credentials(Role::Admin)?;
+        let address = self.address.clone().unwrap_or_else(|| party.config.own_address());
+        let channel = party.trust.channel(&files, &party.organisation, &address)?;
+        Ok(HospitalClient::new(channel)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX))
+    }
+}
+
+/// Says what sort of failure a node's answer is.
+fn failure(status: &Status) -> Failure {
+    let word = status.metadata().get(CODE_KEY).and_then(|word| word.to_str().ok());
+    let message = status.message();
+    match (word, status.code()) {
+        (Some(word), Code::Internal) => Failure::new(Kind::Failed, format!("{word}: {message}")),
+        (Some(word), Code::Unavailable) => Failure::new(Kind::Unreachable, format!("{word}: {message}")).hint(
+            "try again; what waits is kept, and a look-up's stored answer is given by `semblance lookup --retry`",
+        ),
+        (Some(word), _) => Failure::new(Kind::Refused, starting_with(word, message)),
+        (None, Code::Unavailable | Code::DeadlineExceeded | Code::Unknown) => {
+            Failure::new(Kind::Unreachable, format!("the node cannot be reached: {message}"))
+                .hint("start it with `semblance serve --config …`, or say where it is with --address")
+        }
+        (None, Code::Unauthenticated | Code::PermissionDenied) => Failure::new(Kind::Refused, message)
+            .hint("use the configuration of this hospital, with its own certificate under [admin]"),
+        (None, code) => Failure::new(Kind::Failed, format!("the node answered {code}: {message}")),
+    }
+}
+
+/// The message with its stable word in front, once.
+fn starting_with(word: &str, message: &str) -> String {
+    if message.starts_with(word) { message.to_owned() } else { format!("{word}: {message}") }
+}
+
+/// Nothing, for texts that stand for nothing when they are empty.
+fn filled(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_keep_their_words_and_kinds() {
+        let mut refused = Status::failed_precondition("no-consent: the case has no consent");
+        refused.metadata_mut().insert(CODE_KEY, "no-consent".parse().unwrap());
+        let told = failure(&refused);
+        assert_eq!((told.kind(), told.to_string().as_str()), (Kind::Refused, "no-consent: the case has no consent"));
+        assert_eq!(failure(&Status::unavailable("refused")).kind(), Kind::Unreachable);
+        assert_eq!(failure(&Status::permission_denied("no")).kind(), Kind::Refused);
+        assert_eq!(failure(&Status::internal("odd")).kind(), Kind::Failed);
+    }
+}

@@ -1,0 +1,13 @@
+//! The program from outside: its help, its demo, and a network of processes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers end the test when something is not as it must be"
+)]
+
+mod demo;
+mod help;
+mod network;
+mod process;

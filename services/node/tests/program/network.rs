@@ -1,0 +1,146 @@
+//! A network of processes, made by `init` and spoken to by the commands: from import to withdrawal and audit.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::process::{Node, run};
+
+/// Patients of two diseases, dealt out to two hospitals, so that each finds those of the other.
+const SYMPTOMS: [[&str; 6]; 2] = [
+    ["HP:0001250", "HP:0001263", "HP:0000252", "HP:0001252", "HP:0000486", "HP:0002353"],
+    ["HP:0001166", "HP:0000545", "HP:0001519", "HP:0002650", "HP:0001382", "HP:0000768"],
+];
+
+fn write_patients(path: &Path, hospital: &str, count: usize) {
+    let lines: Vec<String> = (0..count)
+        .map(|number| {
+            let observed = SYMPTOMS[number % SYMPTOMS.len()];
+            json!({ "case_id": format!("{hospital}-{number}"), "disease": "made up", "observed": observed }).to_string()
+        })
+        .collect();
+    std::fs::write(path, lines.join("\n")).unwrap();
+}
+
+/// A port from which so many are free at this moment.
+fn free_ports(count: u16) -> u16 {
+    for _ in 0..100 {
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if first.checked_add(count).is_some() && (first..first + count).all(free) {
+            return first;
+        }
+    }
+    panic!("no {count} free ports in a row");
+}
+
+fn publish_all(node: &Node, patients: &Path, count: u64) {
+    let imported = node.run(&["import", patients.to_str().unwrap()]).good();
+    assert_eq!((imported["imported"].as_u64(), imported["refused"].as_u64()), (Some(count), Some(0)));
+    let again = node.run(&["import", patients.to_str().unwrap()]).good();
+    assert_eq!((again["imported"].as_u64(), again["unchanged"].as_u64()), (Some(0), Some(count)));
+    for step in ["register", "consent", "publish"] {
+        let report = node.run(&[step, "--all"]).good();
+        assert_eq!(report["done"].as_u64(), Some(count), "{step}: {report}");
+    }
+}
+
+fn look_up(node: &Node, case: &str, breadth: &str) -> Value {
+    node.run(&["lookup", case, "--clinician", "dr-a", "--breadth", breadth]).good()
+}
+
+fn handles(finding: &Value) -> Vec<&str> {
+    finding["matches"].as_array().unwrap().iter().map(|found| found["handle"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_network_of_processes_publishes_finds_and_proves() {
+    let folder = tempfile::tempdir().unwrap();
+    let net = folder.path().join("net");
+    let port = free_ports(3).to_string();
+    let made = run(&[
+        "init",
+        "--out",
+        net.to_str().unwrap(),
+        "--hospitals",
+        "north,south",
+        "--matchers",
+        "matcher",
+        "--port",
+        &port,
+    ])
+    .good();
+    assert_eq!(made["separation"], "true");
+    let twice = run(&["init", "--out", net.to_str().unwrap(), "--hospitals", "north", "--matchers", "matcher"]);
+    assert_eq!(twice.code, 2, "keys are never overwritten: {}", twice.errors);
+
+    let matcher = Node::start(&net.join("matcher/node.toml"));
+    assert_eq!(matcher.ready["roles"], json!(["ledger", "matcher"]));
+    let north = Node::start(&net.join("north/node.toml"));
+    let south = Node::start(&net.join("south/node.toml"));
+
+    let early = north.run(&["publish", "--all"]);
+    assert_eq!(early.code, 3, "no epoch is open: {}", early.errors);
+    assert!(early.errors.contains("wrong-epoch"), "{}", early.errors);
+    assert_eq!(north.run(&["epoch", "open"]).good()["opened"], 1);
+
+    for (node, name) in [(&north, "north"), (&south, "south")] {
+        let patients = folder.path().join(format!("{name}.jsonl"));
+        write_patients(&patients, name, 14);
+        publish_all(node, &patients, 14);
+    }
+    let head = folder.path().join("head.txt");
+    let signed = south.run(&["audit", "head"]).good();
+    std::fs::write(&head, signed["head"].as_str().unwrap()).unwrap();
+
+    let close = look_up(&north, "north-0", "close");
+    assert_eq!(close["matches"].as_array().unwrap().len(), 7);
+    assert!(close["matches"].as_array().unwrap().iter().all(|found| found["hospital"] == "south"));
+    assert!(!handles(&look_up(&north, "north-0", "wide")).is_empty());
+    let stored = north.run(&["lookup", "--retry", close["request"].as_str().unwrap()]).good();
+    assert_eq!(stored["transaction"], close["transaction"], "a retry is no new search");
+    let unknown = north.run(&["lookup", "nobody", "--clinician", "dr-a"]);
+    assert_eq!(unknown.code, 3);
+    assert!(unknown.errors.contains("unknown-case"), "{}", unknown.errors);
+
+    let first = handles(&close)[0].to_owned();
+    let receipts = south.receipts_of(14);
+    let receipt = receipts.iter().find(|receipt| receipt["handle"] == *first).unwrap();
+    assert_eq!((&receipt["asker"], &receipt["purpose"]), (&json!("north"), &json!("diagnosis")));
+
+    let case = receipt["case"].as_str().unwrap();
+    assert_eq!(south.run(&["withdraw", case]).good()["withdrawn"], true);
+    assert!(!handles(&look_up(&north, "north-0", "close")).contains(&first.as_str()));
+    let dead = south.run(&["publish", case]);
+    assert_eq!(dead.code, 3, "a withdrawn consent is dead: {}", dead.errors);
+
+    let stranger = net.join("south/node.toml");
+    let address = format!("https://{}", north.ready["address"].as_str().unwrap());
+    let foreign = run(&["cases", "--config", stranger.to_str().unwrap(), "--address", &address]);
+    assert_ne!(foreign.code, 0, "another hospital's administrator sees nothing");
+
+    let verified = matcher.run(&["audit", "verify", "--head", head.to_str().unwrap()]).good();
+    assert_eq!((&verified["sound"], &verified["kept_head"]), (&json!(true), &json!("checked")));
+    for node in [north, south, matcher] {
+        assert_eq!(node.stop(), 0);
+    }
+}
+
+#[test]
+fn a_hospital_may_not_hold_fingerprints_unless_in_a_pilot() {
+    let folder = tempfile::tempdir().unwrap();
+    let net = folder.path().join("net");
+    run(&["init", "--out", net.to_str().unwrap(), "--hospitals", "north", "--matchers", "matcher"]).good();
+    let file = net.join("north/node.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("matcher = false", "matcher = true")).unwrap();
+    let refused = run(&["serve", "--config", file.to_str().unwrap()]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.errors.contains("keeps fingerprints apart from hospitals"), "{}", refused.errors);
+
+    std::fs::write(&file, text.replace("hospital = true", "hospital = true\nhospitl = true")).unwrap();
+    let unknown = run(&["serve", "--config", file.to_str().unwrap()]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.errors.contains("unknown field `hospitl`"), "{}", unknown.errors);
+}
