@@ -5,6 +5,7 @@
 
 mod cases;
 mod draw;
+mod lookup;
 mod report;
 mod retrieval;
 mod vocabulary;
@@ -20,6 +21,8 @@ struct Program {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// How fast look-ups are.
+    Lookup(lookup::Arguments),
     /// How well cases of the same disease are found.
     Retrieval(retrieval::Arguments),
     /// How fast and how rightly symptoms are found by words.
@@ -28,6 +31,7 @@ enum Bench {
 
 fn main() -> anyhow::Result<()> {
     match Program::parse().bench {
+        Bench::Lookup(arguments) => lookup::run(&arguments),
         Bench::Retrieval(arguments) => retrieval::run(&arguments),
         Bench::Vocabulary(arguments) => vocabulary::run(&arguments),
     }

@@ -1,4 +1,5 @@
 //! What may be said about a found case.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use semblance_core::id::CaseHandle;
 use semblance_core::query::{Breadth, Group, Query, Weight};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use semblance_core::id::{OrganisationId, TransactionId};
+use semblance_core::id::{Digest, OrganisationId, TransactionId};
 use semblance_core::time::Timestamp;
 use sha2::Digest as _;
 
@@ -145,9 +145,7 @@ impl MemoryStub {
 
 impl Stub for MemoryStub {
     fn transaction(&self) -> TransactionId {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&self.number.to_be_bytes());
-        TransactionId::from_bytes(bytes)
+        TransactionId::from_bytes(*Digest::of(&self.number.to_be_bytes()).as_bytes())
     }
 
     fn timestamp(&self) -> Timestamp {

@@ -56,7 +56,12 @@ impl HospitalService {
         action: &'static str,
         mode: Mode,
     ) -> Result<StepReport, HospitalError> {
-        let epoch = self.open_epoch_number().await?;
+        let epoch = match self.open_epoch_number().await {
+            Err(HospitalError::Denied { code, message }) => {
+                return self.refuse(actor, action, "", code, &message).await;
+            }
+            found => found?,
+        };
         let mut step = Step::new(actor, action, &selection);
         let mut cursor = Cursor::default();
         while !cursor.ended {

@@ -3,6 +3,8 @@
 //! Every operation may be sent twice: a crash or a lost answer leaves it in the outbox, and the ledger recognises its
 //! id. An operation leaves the outbox in the local transaction that records its outcome.
 
+use std::collections::BTreeSet;
+
 use semblance_contract::Code;
 use semblance_contract::wire::Refusal;
 use semblance_core::denial::Denial;
@@ -59,31 +61,40 @@ impl HospitalService {
     pub async fn send(&self) -> Result<SendReport, HospitalError> {
         let _one = self.inner.sending.lock().await;
         let mut report = SendReport::default();
-        for kind in ORDER {
-            loop {
-                let now = self.now();
-                let batch = self
-                    .store()
-                    .run(move |tx| -> Result<_, StoreError> {
-                        let batch = outbox::due(tx, kind, now, CHUNK)?;
-                        outbox::sending(tx, &batch)?;
-                        Ok(batch)
-                    })
-                    .await?;
-                if batch.is_empty() {
-                    break;
-                }
-                let settled = self.send_batch(kind, &batch).await;
-                self.settle(batch, settled, &mut report).await?;
+        // Kinds for which the ledger could not be reached just now.
+        let mut stuck = BTreeSet::new();
+        while let Some((kind, batch)) = self.next_batch(stuck.clone()).await? {
+            let (settled, unreachable) = self.send_batch(kind, &batch).await;
+            if unreachable {
+                stuck.insert(kind);
             }
+            self.settle(batch, settled, &mut report).await?;
         }
         report.waiting = self.store().run(outbox::count).await?;
         Ok(report)
     }
 
-    async fn send_batch(&self, kind: Kind, batch: &[Waiting]) -> Vec<Settled> {
+    /// The next operations that are due, of the first kind that has any: after each batch a withdrawal that came in
+    /// meanwhile goes first.
+    async fn next_batch(&self, stuck: BTreeSet<Kind>) -> Result<Option<(Kind, Vec<Waiting>)>, HospitalError> {
+        let now = self.now();
+        let next = self.store().run(move |tx| -> Result<_, StoreError> {
+            for kind in ORDER.into_iter().filter(|kind| !stuck.contains(kind)) {
+                let batch = outbox::due(tx, kind, now, CHUNK)?;
+                if !batch.is_empty() {
+                    outbox::sending(tx, &batch)?;
+                    return Ok(Some((kind, batch)));
+                }
+            }
+            Ok(None)
+        });
+        Ok(next.await?)
+    }
+
+    /// Sends operations of one kind, and says whether the ledger could not be reached.
+    async fn send_batch(&self, kind: Kind, batch: &[Waiting]) -> (Vec<Settled>, bool) {
         let sent = match kind {
-            Kind::Withdraw => return self.send_withdrawals(batch).await,
+            Kind::Withdraw => return (self.send_withdrawals(batch).await, false),
             Kind::RegisterKey => match decode_all(batch, PatientKeyEntry::decode) {
                 Ok(keys) => self.inner.chain.register_keys(keys).await,
                 Err(error) => Err(damaged(&error)),
@@ -101,10 +112,11 @@ impl HospitalService {
         };
         let outcomes = match sent {
             Ok(outcomes) if outcomes.len() == batch.len() => outcomes,
-            Ok(_) => return later(batch, "ledger-malformed"),
+            Ok(_) => return (later(batch, "ledger-malformed"), false),
             Err(error) => {
                 tracing::warn!(kind = kind.as_str(), code = ledger_code(&error), "operations wait for the ledger");
-                return later(batch, ledger_code(&error));
+                let unreachable = matches!(error, LedgerError::Unavailable(_) | LedgerError::OutcomeUnknown { .. });
+                return (later(batch, ledger_code(&error)), unreachable);
             }
         };
         let mut settled = Vec::with_capacity(batch.len());
@@ -114,7 +126,7 @@ impl HospitalService {
                 Err(refusal) => self.judge(kind, waiting, &refusal).await,
             });
         }
-        settled
+        (settled, false)
     }
 
     /// Tells a true refusal from the echo of an earlier try that the ledger had taken.

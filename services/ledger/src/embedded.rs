@@ -16,6 +16,7 @@ mod remote;
 mod replay;
 mod server;
 mod simulate;
+mod slots;
 mod store;
 mod stub;
 mod tables;
@@ -47,6 +48,7 @@ pub use simulate::Peers;
 pub use store::OpenError;
 
 use crate::identity::{Identity, IncomingProposal};
+use crate::listen::MemberRoots;
 use crate::{Call, Committed, EventStream, Ledger, LedgerError};
 use simulate::{Endorsed, Endorser};
 use store::Readers;
@@ -239,6 +241,19 @@ fn settle_rule(connection: &Connection, path: &Path, asked: OrdinaryRule) -> Res
         Some(stored) if stored == asked => Ok(()),
         Some(stored) => {
             Err(OpenError::Rule { path: path.to_owned(), stored: stored.organisations(), asked: asked.organisations() })
+        }
+    }
+}
+
+impl MemberRoots for EmbeddedLedger {
+    fn root(&self, organisation: &OrganisationId) -> Option<Vec<u8>> {
+        let find = |connection: &Connection| Ok(Tables(connection).member(organisation)?);
+        match self.engine.readers.snapshot(find) {
+            Ok(member) => member.map(|member| member.tls_root),
+            Err(error) => {
+                tracing::warn!(%error, "root of a client not read");
+                None
+            }
         }
     }
 }

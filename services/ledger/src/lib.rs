@@ -7,6 +7,7 @@ pub mod embedded;
 mod follow;
 pub mod identity;
 pub mod ledger;
+pub mod listen;
 pub mod suite;
 pub mod tls;
 

@@ -311,6 +311,8 @@ impl HospitalService {
         };
         let checked = match self.check_answer(&asked, &answer, placed).await {
             Err(HospitalError::Denied { code, message }) => {
+                let (actor, subject) = (stored.clinician.clone(), stored.local_id.to_string());
+                self.deny(&actor, "look-up", &subject, code, Some(asked.source.digest())).await?;
                 // The own ledger may only be behind: that can be tried again.
                 if code != Denied::NoEntry {
                     self.end(request, LookupState::Failed, Some(code.as_str().to_owned()), None).await?;

@@ -5,7 +5,7 @@ use semblance_core::id::TransactionId;
 
 use super::effects::{Version, WriteSet};
 use super::policy::policy_bytes;
-use super::private::hashed;
+use super::slots;
 use super::store::{StoreError, signed};
 use super::stub::PrivateValues;
 
@@ -19,11 +19,8 @@ pub(super) fn apply(
     apply_public(connection, version, writes)?;
     let mut removed = false;
     for ((collection, key_hash), value_hash) in &writes.private {
-        // Replaced values are removed like purged ones: no old private value stays behind.
-        removed |= connection
-            .prepare_cached("DELETE FROM private_value WHERE collection = ?1 AND key_hash = ?2")?
-            .execute(params![collection, key_hash])?
-            > 0;
+        // Replaced values are wiped like purged ones: no old private value stays behind.
+        removed |= slots::wipe(connection, collection, key_hash)?;
         match value_hash {
             Some(hash) => connection
                 .prepare_cached(
@@ -38,9 +35,7 @@ pub(super) fn apply(
         };
     }
     for ((collection, key), value) in private {
-        connection
-            .prepare_cached("INSERT INTO private_value (collection, key, key_hash, value) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![collection, key, hashed(collection, key).1, value])?;
+        slots::fill(connection, collection, key, value)?;
     }
     Ok(removed)
 }

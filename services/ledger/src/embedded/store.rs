@@ -48,10 +48,13 @@ CREATE TABLE private_value (
     collection TEXT NOT NULL,
     key TEXT NOT NULL,
     key_hash BLOB NOT NULL,
-    value BLOB NOT NULL,
+    slot INTEGER NOT NULL UNIQUE,
     PRIMARY KEY (collection, key_hash),
     FOREIGN KEY (collection, key_hash) REFERENCES private_hash (collection, key_hash)
-) STRICT;
+) STRICT, WITHOUT ROWID;
+CREATE TABLE private_slot (slot INTEGER PRIMARY KEY, value BLOB NOT NULL) STRICT;
+CREATE TABLE private_free (length INTEGER NOT NULL, slot INTEGER NOT NULL, PRIMARY KEY (length, slot))
+    STRICT, WITHOUT ROWID;
 ";
 
 /// Why a ledger's file cannot be opened.

@@ -16,7 +16,7 @@ type Part = fn(&Connection, &Replay, &mut Vec<String>) -> Result<(), StoreError>
 /// What of the tables is not as the blocks say, in words.
 pub(super) fn compare(connection: &Connection, replay: &Replay, limit: usize) -> Vec<String> {
     let mut findings = Vec::new();
-    for part in [state as Part, private_hashes, private_values, transactions, structure] {
+    for part in [state as Part, private_hashes, private_values, private_slots, transactions, structure] {
         if let Err(error) = part(connection, replay, &mut findings) {
             findings.push(format!("the file cannot be read: {error}"));
         }
@@ -77,18 +77,19 @@ fn private_hashes(connection: &Connection, replay: &Replay, findings: &mut Vec<S
 }
 
 fn private_values(connection: &Connection, replay: &Replay, findings: &mut Vec<String>) -> Result<(), StoreError> {
-    let mut statement = connection.prepare("SELECT collection, key_hash, key, value FROM private_value")?;
+    let mut statement = connection
+        .prepare("SELECT collection, key_hash, key, value FROM private_value LEFT JOIN private_slot USING (slot)")?;
     let mut rows = statement.query([])?;
     let mut seen = 0;
     while let Some(row) = rows.next()? {
         let stored = private_key(row, 0)?;
-        let (key, value): (String, Vec<u8>) = (row.get(2)?, row.get(3)?);
+        let (key, value): (String, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
         let Some((expected, written)) = replay.private.get(&stored) else {
             findings.push(format!("private value {}: it was purged or never written", private_name(&stored)));
             continue;
         };
         seen += 1;
-        if sha256(&value) != *expected {
+        if value.is_none_or(|value| sha256(&value) != *expected) {
             findings.push(format!(
                 "private value {}: it does not have the hash that {} recorded",
                 private_name(&stored),
@@ -101,6 +102,25 @@ fn private_values(connection: &Connection, replay: &Replay, findings: &mut Vec<S
     }
     if seen != replay.private.len() {
         findings.push(format!("private values: {} are missing", replay.private.len().saturating_sub(seen)));
+    }
+    Ok(())
+}
+
+/// Every slot either holds a value or is free, and then holds zeros alone.
+fn private_slots(connection: &Connection, _replay: &Replay, findings: &mut Vec<String>) -> Result<(), StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT slot, private_value.slot IS NOT NULL, private_free.slot IS NOT NULL, length = length(value), value \
+         FROM private_slot LEFT JOIN private_value USING (slot) LEFT JOIN private_free USING (slot)",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (slot, used, free): (i64, bool, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (length_agrees, value): (Option<bool>, Vec<u8>) = (row.get(3)?, row.get(4)?);
+        if used == free || length_agrees == Some(false) {
+            findings.push(format!("private slot {slot}: it must be either in use or free, under its length"));
+        } else if free && value.iter().any(|byte| *byte != 0) {
+            findings.push(format!("private slot {slot}: a purged value is still there"));
+        }
     }
     Ok(())
 }

@@ -65,8 +65,9 @@ impl Tables<'_> {
 
     /// A private value.
     pub(super) fn private_value(&self, key: &PrivateKey) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut statement =
-            self.0.prepare_cached("SELECT value FROM private_value WHERE collection = ?1 AND key_hash = ?2")?;
+        let mut statement = self.0.prepare_cached(
+            "SELECT value FROM private_value JOIN private_slot USING (slot) WHERE collection = ?1 AND key_hash = ?2",
+        )?;
         Ok(statement.query_row(params![key.0, key.1], |row| row.get(0)).optional()?)
     }
 

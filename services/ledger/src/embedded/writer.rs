@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use semblance_core::id::Digest;
@@ -26,7 +26,9 @@ use crate::{Committed, LedgerError, Validation};
 /// Bytes of proposals and responses after which a block takes no more.
 const BLOCK_BYTES: usize = 2 << 20;
 /// How soon the writer tries again to wipe the journal after a purge that readers were in the way of.
-const WIPE_RETRY: Duration = Duration::from_millis(100);
+const WIPE_RETRY: Duration = Duration::from_millis(200);
+/// How long one try waits for readers to end.
+const WIPE_WAIT: Duration = Duration::from_millis(40);
 
 /// A transaction that waits, and who waits for it.
 struct Waiting {
@@ -50,7 +52,7 @@ impl Writer {
         owned: store::Owned,
     ) -> Result<Self, std::io::Error> {
         let (queue, waiting) = channel();
-        let mut state = State { connection, rule, clock, head, wipe: false, _owned: owned };
+        let mut state = State { connection, rule, clock, head, wipe: None, _owned: owned };
         let thread = std::thread::Builder::new().name("ledger-writer".into()).spawn(move || state.run(&waiting))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -89,33 +91,33 @@ struct State {
     rule: OrdinaryRule,
     clock: Arc<dyn Clock>,
     head: watch::Sender<Option<Head>>,
-    /// Purged bytes may still stand in the journal.
-    wipe: bool,
+    /// Purged bytes may still stand in the journal; when to try again to wipe it.
+    wipe: Option<Instant>,
     _owned: store::Owned,
 }
 
 impl State {
     fn run(&mut self, queue: &Receiver<Waiting>) {
         // What a crash left in the journal may hold purged bytes.
-        self.wipe = true;
+        self.wipe = Some(Instant::now());
         loop {
-            if self.wipe {
-                self.wipe_journal();
-            }
-            let first = if self.wipe {
-                match queue.recv_timeout(WIPE_RETRY) {
-                    Ok(waiting) => waiting,
-                    Err(RecvTimeoutError::Timeout) => continue,
-                    Err(RecvTimeoutError::Disconnected) => return,
-                }
-            } else {
-                match queue.recv() {
-                    Ok(waiting) => waiting,
-                    Err(_) => return,
+            let first = match self.wipe {
+                None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(due) => queue.recv_timeout(due.saturating_duration_since(Instant::now())),
+            };
+            let first = match first {
+                Ok(waiting) => waiting,
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.wipe_journal();
+                    continue;
                 }
             };
             let batch = take_batch(first, queue);
             self.commit(batch);
+            if self.wipe.is_some_and(|due| due <= Instant::now()) {
+                self.wipe_journal();
+            }
         }
     }
 
@@ -137,7 +139,9 @@ impl State {
         let now = self.clock.now();
         match make_block(&mut self.connection, self.rule, previous, now, transactions) {
             Ok(made) => {
-                self.wipe |= made.removed;
+                if made.removed {
+                    self.wipe.get_or_insert_with(Instant::now);
+                }
                 tracing::debug!(block = made.head.height - 1, transactions = made.outcomes.len(), "block committed");
                 self.head.send_replace(Some(made.head));
                 for (reply, outcome) in replies.into_iter().zip(made.outcomes) {
@@ -153,16 +157,21 @@ impl State {
         }
     }
 
-    /// Moves the journal into the file, where secure deletion has overwritten what was purged, and empties it.
+    /// Moves the journal into the file, where secure deletion has overwritten what was purged, and empties it. One who
+    /// reads for long, as a verification does, is waited for: the bytes go when it ends.
     fn wipe_journal(&mut self) {
-        let busy = self.connection.busy_timeout(Duration::from_millis(50)).and_then(|()| {
+        let busy = self.connection.busy_timeout(WIPE_WAIT).and_then(|()| {
             self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
         });
-        match busy {
-            Ok(busy) => self.wipe = busy != 0,
-            Err(error) => tracing::warn!(%error, "journal not wiped yet"),
-        }
         let _ = self.connection.busy_timeout(Duration::from_secs(5));
+        self.wipe = match busy {
+            Ok(0) => None,
+            Ok(_) => Some(Instant::now() + WIPE_RETRY),
+            Err(error) => {
+                tracing::warn!(%error, "journal not wiped yet");
+                Some(Instant::now() + WIPE_RETRY)
+            }
+        };
     }
 }
 

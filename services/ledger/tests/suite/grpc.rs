@@ -14,6 +14,7 @@ use semblance_core::time::ManualClock;
 use semblance_ledger::embedded::verify::Report;
 use semblance_ledger::embedded::{LedgerService, Peers, RemoteLedger};
 use semblance_ledger::identity::{Identity, IncomingProposal};
+use semblance_ledger::listen;
 use semblance_ledger::suite::scratch::{ScratchContract, call, genesis};
 use semblance_ledger::suite::{Factory, LedgerUnderTest, Network, Party};
 use semblance_ledger::tls::{certificate_digest, server_config};
@@ -244,6 +245,40 @@ async fn a_ledger_that_is_down_says_that_nothing_was_written() {
     serving.running.open();
     serving.serve().await;
     assert_eq!(remote.evaluate(call("get", &["a"])).await.unwrap(), b"x");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_joins_later_is_heard_without_a_restart() {
+    let mut parties = Party::all(2, 0);
+    let mut serving = start(Arc::new(ScratchContract), &mut parties).await;
+    let (_, task) = serving.server.take().unwrap();
+    task.abort();
+    let founder = parties[0].identity(Role::Admin);
+    serving.genesis(founder.clone(), genesis(&parties[..1])).await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    serving.address = listener.local_addr().unwrap();
+    let ledger = serving.running.ledger().clone();
+    let own = serving.authorities.get(&parties[0].id).unwrap();
+    let roots = Arc::new(ledger.clone());
+    let incoming =
+        listen::members(listener, &own.leaf_pem, &own.key_pem, roots, serving.running.clock.clone()).unwrap();
+    let server = Server::builder().add_service(LedgerService::server(ledger));
+    let task = tokio::spawn(server.serve_with_incoming(incoming));
+
+    let [first, second] = [&parties[0], &parties[1]].map(|party| serving.remote(party.identity(Role::Node)));
+    first.submit(call("put", &["key", "x"])).await.unwrap();
+    assert!(second.evaluate(call("get", &["key"])).await.is_err());
+    for stranger in &serving.strangers {
+        let identity = parties[0].identity(Role::Node);
+        let channel = serving.channel(stranger);
+        let remote = RemoteLedger::new(channel, identity, serving.running.clock.clone(), serving.random.clone());
+        assert!(remote.evaluate(call("get", &["key"])).await.is_err());
+    }
+    let join = Call { function: "register".into(), ..genesis(&parties[1..]) };
+    serving.genesis(founder, join).await.unwrap();
+    let second = serving.remote(parties[1].identity(Role::Node));
+    assert_eq!(second.evaluate(call("get", &["key"])).await.unwrap(), b"x");
+    task.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

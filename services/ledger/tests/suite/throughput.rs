@@ -42,4 +42,8 @@ async fn group_commit() {
             f64::from(transactions) / blocks as f64,
         );
     }
+    let started = Instant::now();
+    let report = running.ledger().verify().await.unwrap();
+    assert!(report.is_sound());
+    eprintln!("verified {} transactions in {:?}", report.transactions, started.elapsed());
 }
