@@ -1,6 +1,6 @@
 //! Adding up gains, case by case, over all lists of a query.
 //!
-//! Nothing is pruned: the k-th score is low, so that most postings would be read anyway. Cases are taken in windows
+//! Nothing is pruned by score: the k-th is low, so that most postings would be read anyway. Cases are taken in windows
 //! that fit the processor's second-level cache. Each has one word: the count of own tokens it shares in the high bits,
 //! its sum of gains in the low bits, so that the filter on shared tokens costs one comparison of the word.
 

@@ -55,6 +55,11 @@ impl Columns {
         self.ordinals.len() as u32
     }
 
+    /// How many tokens each case has, the dead included.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = u8> {
+        self.facts.iter().map(|facts| facts.length())
+    }
+
     pub(crate) fn ordinals(&self) -> &[u32] {
         &self.ordinals
     }

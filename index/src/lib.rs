@@ -14,6 +14,7 @@ mod case;
 mod columns;
 mod error;
 mod explain;
+mod forward;
 pub mod oracle;
 mod position;
 mod postings;

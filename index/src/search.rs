@@ -74,6 +74,9 @@ pub struct View<'a> {
     pub(crate) state: RwLockReadGuard<'a, State>,
 }
 
+/// From so many shared own tokens on, few cases share enough for all lists to be worth reading.
+const NARROW_FROM: u32 = 2;
+
 /// What the best are ranked by: score, then the earlier publication.
 type Rank = (u64, Reverse<u32>);
 
@@ -167,8 +170,12 @@ impl View<'_> {
         factors: &[u32; FINGERPRINT_MAX + 1],
         best: &mut Best,
     ) -> Result<(), IndexError> {
+        // Where few relatives can matter, the own tokens' lists name the cases that share enough of them, and only
+        // these are looked at whole.
+        let narrow = filters.shared_min >= NARROW_FROM && entries.iter().any(|(entry, _)| !entry.own);
+        let segment = self.state.segments.get(part as usize).filter(|_| narrow);
         let mut lists = Vec::with_capacity(entries.len());
-        for (entry, token) in entries {
+        for (entry, token) in entries.iter().filter(|(entry, _)| entry.own || segment.is_none()) {
             if let Some(postings) = self.state.postings(part, *token)? {
                 lists.push((*entry, postings));
             }
@@ -176,7 +183,7 @@ impl View<'_> {
         let columns = self.state.columns(part);
         // The longest factor belongs to the shortest case; beyond it no case can be among the best.
         let most = factors.iter().copied().max().unwrap_or(0);
-        let consider = |tally: Tally| {
+        let mut consider = |tally: Tally| {
             if best.excludes(score::score(tally.sum, most)) {
                 return;
             }
@@ -189,8 +196,11 @@ impl View<'_> {
             let place = Place { part, case: tally.case };
             best.offer((score::score(tally.sum, factor), Reverse(ordinal)), place, tally.shared);
         };
-        ACCUMULATOR.with_borrow_mut(|accumulator| {
-            accumulator.run(columns.len(), &mut lists, filters.shared_min, consider);
+        ACCUMULATOR.with_borrow_mut(|accumulator| match segment.map(|segment| (segment, segment.table(entries))) {
+            None => accumulator.run(columns.len(), &mut lists, filters.shared_min, consider),
+            Some((segment, table)) => accumulator.run(columns.len(), &mut lists, filters.shared_min, |tally| {
+                consider(segment.forward.add_up(tally.case, &table));
+            }),
         });
         Ok(())
     }

@@ -12,8 +12,10 @@ use tantivy::postings::{BlockSegmentPostings, TermInfo};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{InvertedIndexReader, SegmentReader};
 
+use crate::accumulate::Entry;
 use crate::columns::Columns;
 use crate::error::IndexError;
+use crate::forward::{Forward, Table};
 use crate::postings::Postings;
 use crate::schema::{EXPIRES, Fields, HANDLE_HIGH, HANDLE_LOW, HOSPITAL, LENGTH};
 
@@ -28,7 +30,14 @@ pub(crate) struct Segment {
     handle_low: Arc<dyn ColumnValues>,
     postings: Arc<InvertedIndexReader>,
     /// Where each token's list stands: the dictionary walked once instead of once a query.
-    lists: HashMap<Token, TermInfo>,
+    lists: HashMap<Token, List>,
+    pub(crate) forward: Forward,
+}
+
+/// A token of the segment: its number in the dictionary, and its list.
+struct List {
+    number: u32,
+    place: TermInfo,
 }
 
 impl Segment {
@@ -36,12 +45,15 @@ impl Segment {
     pub(crate) fn open(reader: &SegmentReader, fields: &Fields) -> Result<Self, IndexError> {
         let column = |name: &str| reader.fast_fields().u64(name).map(|column| column.first_or_default_col(0));
         let postings = reader.inverted_index(fields.token)?;
+        let columns = read_columns(reader)?;
+        let lists = read_lists(&postings)?;
         Ok(Self {
             id: reader.segment_id(),
-            columns: read_columns(reader)?,
+            forward: read_forward(&columns, &lists, &postings)?,
+            columns,
             handle_high: column(HANDLE_HIGH)?,
             handle_low: column(HANDLE_LOW)?,
-            lists: read_lists(&postings)?,
+            lists,
             postings,
         })
     }
@@ -65,8 +77,14 @@ impl Segment {
 
     pub(crate) fn postings(&self, token: Token) -> Result<Option<Postings<'_>>, IndexError> {
         let Some(list) = self.lists.get(&token) else { return Ok(None) };
-        let blocks = self.postings.read_block_postings_from_terminfo(list, IndexRecordOption::Basic)?;
+        let blocks = self.postings.read_block_postings_from_terminfo(&list.place, IndexRecordOption::Basic)?;
         Ok(Some(Postings::Stored(Box::new(blocks), 0)))
+    }
+
+    /// A query's entries by the numbers of this dictionary.
+    pub(crate) fn table(&self, entries: &[(Entry, Token)]) -> Table {
+        let number = |(entry, token): &(Entry, Token)| self.lists.get(token).map(|list| (list.number, *entry));
+        Table::new(entries.iter().filter_map(number).collect(), self.lists.len())
     }
 
     /// The live cases of these names.
@@ -98,8 +116,8 @@ impl Segment {
         }
         let mut blocks = BlockSegmentPostings::empty();
         for (token, list) in &self.lists {
-            self.reset(&mut blocks, list)?;
-            let seek = u64::from(list.doc_freq) > BLOCK * 4 * cases.len() as u64;
+            self.reset(&mut blocks, &list.place)?;
+            let seek = u64::from(list.place.doc_freq) > BLOCK * 4 * cases.len() as u64;
             let count = if seek { count_seeking(&mut blocks, cases) } else { count_reading(&mut blocks, &among) };
             if count > 0 {
                 counts.push((*token, count));
@@ -119,7 +137,7 @@ impl Segment {
         let mut blocks = BlockSegmentPostings::empty();
         let mut counts = Vec::with_capacity(self.lists.len());
         for (token, list) in &self.lists {
-            self.reset(&mut blocks, list)?;
+            self.reset(&mut blocks, &list.place)?;
             counts.push((*token, count_reading(&mut blocks, &live)));
         }
         Ok(counts)
@@ -173,12 +191,31 @@ fn read_columns(reader: &SegmentReader) -> Result<Columns, IndexError> {
     Ok(columns)
 }
 
-fn read_lists(postings: &InvertedIndexReader) -> Result<HashMap<Token, TermInfo>, IndexError> {
+fn read_lists(postings: &InvertedIndexReader) -> Result<HashMap<Token, List>, IndexError> {
     let mut lists = HashMap::with_capacity(postings.terms().num_terms());
     let mut stream = postings.terms().stream()?;
-    while let Some((key, list)) = stream.next() {
+    let mut numbers = 0..;
+    while let (Some((key, list)), Some(number)) = (stream.next(), numbers.next()) {
         let key: [u8; 8] = key.try_into().map_err(|_| IndexError::Unusable("its dictionary holds no tokens"))?;
-        lists.insert(Token(u64::from_be_bytes(key)), list.clone());
+        lists.insert(Token(u64::from_be_bytes(key)), List { number, place: list.clone() });
     }
     Ok(lists)
+}
+
+fn read_forward(
+    columns: &Columns,
+    lists: &HashMap<Token, List>,
+    postings: &InvertedIndexReader,
+) -> Result<Forward, IndexError> {
+    let mut forward = Forward::with_lengths(columns.lengths(), lists.len());
+    let mut filled = vec![0; columns.len() as usize];
+    let mut blocks = BlockSegmentPostings::empty();
+    for list in lists.values() {
+        postings.reset_block_postings_from_terminfo(&list.place, &mut blocks)?;
+        while !blocks.docs().is_empty() {
+            blocks.docs().iter().for_each(|case| forward.put(*case, list.number, &mut filled));
+            blocks.advance();
+        }
+    }
+    Ok(forward)
 }

@@ -47,9 +47,9 @@ fn rare_tokens_are_not_named() {
     let query = close(&[1, 2, 3, 4, 5, 7]);
     let hits = view.search(&query, Filters::of(OWN)).unwrap();
     let explanations = view.explain(&query, Some(OWN), &hits).unwrap();
-    let own = |group| GroupMatch { group, weight: Weight::OWN };
+    let own = |(group, token): (u8, u64)| GroupMatch { group, weight: Weight::OWN, value: view.idf(Token(token)) };
     assert_eq!(hits[0].handle, CaseHandle::from_bytes([1; 16]));
-    assert_eq!(explanations[0].groups, [own(0), own(1), own(2)]);
+    assert_eq!(explanations[0].groups, [(0, 1), (1, 2), (2, 3)].map(own));
     assert!(explanations[0].rarer, "it also shares 4 and 5");
     assert_eq!(explanations[0].shown.reached(), explanations[0].shown.possible(), "of what counts, all is shared");
     let possible: u64 = [1, 2, 3].iter().map(|token| u64::from(view.idf(Token(*token)))).sum();
@@ -75,7 +75,8 @@ fn a_relative_never_counts_for_more_than_the_symptom() {
     let hits = view.search(&query, Filters { exclude: None, shared_min: 3 }).unwrap();
     let place = hits.iter().position(|hit| hit.ordinal == 80).unwrap();
     let explanation = &view.explain(&query, None, &hits).unwrap()[place];
-    assert_eq!(explanation.groups[0], GroupMatch { group: 0, weight: Weight::RELATIVE });
+    let value = view.idf(Token(1));
+    assert_eq!(explanation.groups[0], GroupMatch { group: 0, weight: Weight::RELATIVE, value });
     let worth = |token| u64::from(view.idf(Token(token)));
     assert!(worth(10) * 4 / 10 > worth(1), "the relative's gain exceeds the symptom's worth");
     assert_eq!(explanation.shown.reached(), [1, 2, 3, 4].map(worth).iter().sum::<u64>());
