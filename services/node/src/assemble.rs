@@ -12,7 +12,9 @@ use semblance_core::organisation::Role;
 use semblance_hospital::HospitalService;
 use semblance_hospital::rpc::HospitalRpc;
 use semblance_ledger::Ledger;
+use semblance_ledger::client::LedgerClient;
 use semblance_ledger::embedded::{EmbeddedLedger, LedgerService};
+use semblance_ledger::listen::MemberRoots;
 use semblance_matcher::{Matcher, MatcherService};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -20,8 +22,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::members::KnownMembers;
 use crate::party::Party;
-use crate::server::Server;
+use crate::server::{Door, Server};
 
 pub(crate) use ledger::ledger_file;
 
@@ -32,12 +35,12 @@ pub(crate) struct Node {
     ledger: Option<EmbeddedLedger>,
     matcher: Option<Matcher>,
     hospital: Option<RunningHospital>,
+    stop: CancellationToken,
 }
 
 /// A hospital with what it does by itself: follow the ledger, empty its outbox.
 struct RunningHospital {
     service: HospitalService,
-    stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
@@ -79,10 +82,20 @@ impl Node {
             Some(ledger) => ledger.handle(identity),
             None => party.ledger(Role::Node)?,
         };
+        let stop = CancellationToken::new();
+        let roots: Arc<dyn MemberRoots> = match &ledger {
+            Some(ledger) => Arc::new(ledger.clone()),
+            None => {
+                let known = Arc::new(KnownMembers::of(&party.genesis));
+                tokio::spawn(known.clone().follow(LedgerClient::new(handle.clone()), stop.clone()));
+                known
+            }
+        };
         let matcher = if content.roles.matcher { Some(matcher::start(party, handle.clone()).await?) } else { None };
         let hospital = if content.roles.hospital { Some(hospital::open(party, handle)?) } else { None };
         let root = party.member()?.tls_root.der().to_vec();
-        let server = Server::start(listener, party.trust.server(&own), |routes| {
+        let door = Door { own: &own, roots, clock: party.system.clock() };
+        let server = Server::start(listener, door, |routes| {
             if let Some(ledger) = &ledger {
                 routes.add_service(LedgerService::server(ledger.clone()));
             }
@@ -93,8 +106,8 @@ impl Node {
                 routes.add_service(HospitalRpc::server(hospital.clone(), Some(root)));
             }
         })?;
-        let hospital = hospital.map(RunningHospital::start);
-        Ok(Self { organisation: party.organisation.to_string(), server, ledger, matcher, hospital })
+        let hospital = hospital.map(|service| RunningHospital::start(service, stop.clone()));
+        Ok(Self { organisation: party.organisation.to_string(), server, ledger, matcher, hospital, stop })
     }
 
     /// What to say when it is ready.
@@ -134,8 +147,11 @@ impl Node {
     /// Accepts nothing more, finishes what was accepted, and gives the files back.
     pub(crate) async fn stop(self) {
         self.server.refuse().await;
-        if let Some(hospital) = self.hospital {
-            hospital.stop().await;
+        self.stop.cancel();
+        if let Some(RunningHospital { task, .. }) = self.hospital
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "the hospital's task failed");
         }
         if let Some(matcher) = self.matcher
             && let Err(error) = matcher.stop().await
@@ -150,17 +166,9 @@ impl Node {
 }
 
 impl RunningHospital {
-    fn start(service: HospitalService) -> Self {
-        let stop = CancellationToken::new();
-        let (running, stopped) = (service.clone(), stop.clone());
-        let task = tokio::spawn(async move { running.run(stopped.cancelled()).await });
-        Self { service, stop, task }
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the hospital's task failed");
-        }
+    fn start(service: HospitalService, stop: CancellationToken) -> Self {
+        let running = service.clone();
+        let task = tokio::spawn(async move { running.run(stop.cancelled()).await });
+        Self { service, task }
     }
 }

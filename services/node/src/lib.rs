@@ -13,6 +13,7 @@ pub mod config;
 mod demo;
 mod failure;
 mod logging;
+mod members;
 pub mod network;
 mod output;
 mod party;

@@ -1,22 +1,32 @@
 //! One listening address with mutual TLS: the services of a node's roles, health and reflection.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use semblance_core::time::Clock;
+use semblance_ledger::listen::{MemberRoots, members};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
-use tonic::transport::ServerTlsConfig;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+
+use crate::config::TlsFiles;
 
 /// How long accepted work may take after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Requests that one connection may have open at a time.
 const REQUESTS_A_CONNECTION: u32 = 256;
+
+/// Who gets in: the own certificate that is shown, and the members whose clients are let in.
+pub(crate) struct Door<'a> {
+    pub(crate) own: &'a TlsFiles,
+    pub(crate) roots: Arc<dyn MemberRoots>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
 
 /// A server that runs.
 pub(crate) struct Server {
@@ -33,7 +43,7 @@ impl Server {
     /// The certificate is none, or the listener cannot be used.
     pub(crate) fn start(
         listener: TcpListener,
-        tls: ServerTlsConfig,
+        door: Door<'_>,
         add: impl FnOnce(&mut RoutesBuilder),
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr().context("the listener has no address")?;
@@ -49,12 +59,11 @@ impl Server {
         let router = tonic::transport::Server::builder()
             .max_concurrent_streams(REQUESTS_A_CONNECTION)
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
-            .tls_config(tls)
-            .context("the node's certificate or key cannot be used")?
             .add_routes(routes.routes());
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let incoming = members(listener, &door.own.certificate, &door.own.key, door.roots, door.clock)
+            .context("the node's certificate or key cannot be used")?;
         let task = tokio::spawn(router.serve_with_incoming_shutdown(incoming, stopped));
         Ok(Self { address, stop, health, task })
     }

@@ -1,7 +1,5 @@
-//! Mutual TLS between parties: this node's certificate, and the roots of the others.
-//!
-//! A server takes clients of every member's root; which member a client is, the services decide by checking its
-//! certificate against that organisation's root alone. A client takes exactly the root of the organisation it calls.
+//! Connections to other parties: mutual TLS with this organisation's certificate. The other side must show a
+//! certificate of exactly the organisation that is called, whatever other members there are.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,19 +7,17 @@ use std::time::Duration;
 use semblance_core::id::OrganisationId;
 use semblance_core::organisation::Genesis;
 use semblance_ledger::tls::pem;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, ServerTlsConfig};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::config::TlsFiles;
 use crate::failure::Failure;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a handshake may take before the server gives it up.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often an idle connection is probed.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// The roots of a network's members.
+/// The roots of a network's founding members.
 #[derive(Debug, Clone)]
 pub struct Trust {
     roots: BTreeMap<OrganisationId, String>,
@@ -33,16 +29,6 @@ impl Trust {
     pub fn of(genesis: &Genesis) -> Self {
         let members = genesis.organisations().iter();
         Self { roots: members.map(|member| (member.id.clone(), pem(member.tls_root.der()))).collect() }
-    }
-
-    /// What a server shows and whom it lets in.
-    #[must_use]
-    pub fn server(&self, own: &TlsFiles) -> ServerTlsConfig {
-        let roots: String = self.roots.values().map(String::as_str).collect();
-        ServerTlsConfig::new()
-            .identity(identity(own))
-            .client_ca_root(Certificate::from_pem(roots))
-            .timeout(HANDSHAKE_TIMEOUT)
     }
 
     /// A connection to an organisation's node, made when it is first used and again whenever it breaks.

@@ -116,7 +116,7 @@ fn refuse_content(folder: &Path) -> anyhow::Result<()> {
     };
     if entries.next().is_some() {
         let failure = Failure::usage(format!("{} is not empty: keys are never overwritten", folder.display()));
-        return Err(failure.hint("name a new folder with --out").into());
+        return Err(failure.hint("name a folder that is empty or not there yet").into());
     }
     Ok(())
 }
