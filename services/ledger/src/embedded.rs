@@ -2,7 +2,8 @@
 //!
 //! A proposal is checked and executed on a snapshot, once for each named organisation (`simulate`, `stub`); the writer
 //! validates and commits it in a block with all others that wait (`writer`, `validate`, `apply`); followers read blocks
-//! from the file (`events`). What it is not for: many machines, or protection from the one who runs it; see `verify`.
+//! from the file (`events`). Purged private data leave the files within two seconds, or, where a verification is reading
+//! at that time, after its end (`slots`, `writer`). What it is not for: many machines, or protection from the one who runs it; see `verify`.
 
 mod apply;
 pub mod block;

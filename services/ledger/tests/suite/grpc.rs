@@ -25,7 +25,7 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Server};
 
 use crate::embedded::Running;
 
-struct Grpc;
+pub(crate) struct Grpc;
 
 /// An organisation's authority and the one certificate it issued.
 struct Authority {

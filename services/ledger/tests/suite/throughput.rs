@@ -6,44 +6,59 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::StreamExt;
-use semblance_core::organisation::Role;
-use semblance_ledger::suite::scratch::{ScratchContract, call, genesis};
-use semblance_ledger::suite::{LedgerUnderTest, Party};
+use semblance_ledger::suite::scratch::call;
+use semblance_ledger::suite::{Factory, Network};
+use semblance_ledger::{Call, Ledger, LedgerError};
 
-use crate::embedded::Running;
+use crate::embedded::Embedded;
+use crate::grpc::Grpc;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement: run it alone, with --release --nocapture"]
-async fn group_commit() {
-    let running = Running::start(Arc::new(ScratchContract));
-    let parties = Party::all(1, 0);
-    running.genesis(parties[0].identity(Role::Admin), genesis(&parties)).await.unwrap();
-    let node = running.handle(parties[0].identity(Role::Node));
+async fn in_this_process() {
+    measure(&Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement: run it alone, with --release --nocapture"]
+async fn through_grpc() {
+    measure(&Grpc).await;
+}
+
+async fn measure(factory: &dyn Factory) {
+    let network = Network::scratch(factory, 1, 0).await;
+    let node = network.node("hospital-1");
     for (submitters, transactions) in [(1, 300), (32, 3000), (128, 6000)] {
-        let before = running.ledger().head().unwrap().height;
-        let started = Instant::now();
-        let calls = (0..transactions).map(|number| {
-            let node = node.clone();
-            async move {
-                let started = Instant::now();
-                node.submit(call("put", &[&format!("{submitters}/{number}"), "value"])).await.unwrap();
-                started.elapsed()
-            }
-        });
-        let mut waits: Vec<_> = futures::stream::iter(calls).buffer_unordered(submitters).collect().await;
-        let elapsed = started.elapsed();
-        waits.sort();
-        let blocks = running.ledger().head().unwrap().height - before;
-        eprintln!(
-            "{submitters} submitters: {:.0} a second, p50 {:?}, p99 {:?}, {:.1} transactions a block",
-            f64::from(transactions) / elapsed.as_secs_f64(),
-            waits[waits.len() / 2],
-            waits[waits.len() * 99 / 100],
-            f64::from(transactions) / blocks as f64,
-        );
+        let put = |number: usize| call("put", &[&format!("{submitters}/{number}"), "value"]);
+        run(&node, "submit", submitters, transactions, put).await;
+    }
+    for (submitters, queries) in [(1, 1000), (32, 5000)] {
+        run(&node, "evaluate", submitters, queries, |_| call("get", &["128/1"])).await;
     }
     let started = Instant::now();
-    let report = running.ledger().verify().await.unwrap();
+    let report = network.ledger.verify().await.unwrap();
     assert!(report.is_sound());
-    eprintln!("verified {} transactions in {:?}", report.transactions, started.elapsed());
+    eprintln!("verified {} transactions in {} blocks in {:?}", report.transactions, report.blocks, started.elapsed());
+}
+
+async fn run(node: &Arc<dyn Ledger>, what: &str, callers: usize, calls: usize, call: impl Fn(usize) -> Call) {
+    let started = Instant::now();
+    let answers = (0..calls).map(|number| {
+        let (node, call) = (node.clone(), call(number));
+        async move {
+            let started = Instant::now();
+            match what {
+                "submit" => node.submit(call).await.map(|_| ())?,
+                _ => node.evaluate(call).await.map(|_| ())?,
+            }
+            Ok::<_, LedgerError>(started.elapsed())
+        }
+    });
+    let answers: Vec<_> = futures::stream::iter(answers).buffer_unordered(callers).collect().await;
+    let elapsed = started.elapsed();
+    let mut waits: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    waits.sort();
+    let [p50, p99] = [50, 99].map(|percent| waits[waits.len() * percent / 100]);
+    let rate = calls as f64 / elapsed.as_secs_f64();
+    eprintln!("{what}, {callers} at once: {rate:.0} a second, p50 {p50:?}, p99 {p99:?}");
 }

@@ -17,6 +17,18 @@ async fn one_process_owns_the_file() {
     assert_eq!(open(&fixture.path(), 2).unwrap().head().unwrap().height, 1);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_may_read_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let fixture = Fixture::new(1, 0).await;
+    for name in ["ledger.db", "ledger.db-wal"] {
+        let mode = std::fs::metadata(fixture.folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn other_files_are_refused_with_a_clear_text() {
     let mut fixture = Fixture::new(1, 0).await;
