@@ -58,7 +58,7 @@ async fn run(node: &Arc<dyn Ledger>, what: &str, callers: usize, calls: usize, c
     let elapsed = started.elapsed();
     let mut waits: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
     waits.sort();
-    let [p50, p99] = [50, 99].map(|percent| waits[waits.len() * percent / 100]);
+    let [p50, p99] = [50, 99].map(|percent| waits.get(waits.len() * percent / 100).copied().unwrap_or_default());
     let rate = calls as f64 / elapsed.as_secs_f64();
     eprintln!("{what}, {callers} at once: {rate:.0} a second, p50 {p50:?}, p99 {p99:?}");
 }
