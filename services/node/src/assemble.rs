@@ -7,7 +7,6 @@ mod matcher;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Context;
 use semblance_core::organisation::Role;
 use semblance_hospital::HospitalService;
 use semblance_hospital::rpc::HospitalRpc;
@@ -22,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::folder;
 use crate::members::KnownMembers;
 use crate::party::Party;
 use crate::server::{Door, Server};
@@ -74,8 +74,7 @@ impl Node {
     /// A part cannot start.
     pub(crate) async fn start(party: &Party, listener: TcpListener) -> anyhow::Result<Self> {
         let content = party.config.content();
-        let data = party.config.data();
-        std::fs::create_dir_all(&data).with_context(|| format!("cannot make the folder {}", data.display()))?;
+        folder::make(&party.config.data())?;
         let (own, identity) = party.credentials(Role::Node)?;
         let ledger = if content.ledger.embedded { Some(ledger::open(party).await?) } else { None };
         let handle: Arc<dyn Ledger> = match &ledger {

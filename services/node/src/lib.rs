@@ -12,6 +12,7 @@ pub mod command;
 pub mod config;
 mod demo;
 mod failure;
+mod folder;
 mod logging;
 mod members;
 pub mod network;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use semblance_core::id::OrganisationId;
 use semblance_core::organisation::Role;
 use semblance_hospital::matcher::{MatcherPort, RemoteMatcher};
@@ -16,7 +15,7 @@ use crate::party::Party;
 /// Opens the hospital's database and connects it with ledger and matchers.
 pub(super) fn open(party: &Party, ledger: Arc<dyn Ledger>) -> anyhow::Result<HospitalService> {
     let folder = party.config.data().join("hospital");
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    crate::folder::make(&folder)?;
     let (files, _) = party.credentials(Role::Node)?;
     let mut matchers: Vec<Arc<dyn MatcherPort>> = Vec::new();
     for matcher in &party.config.content().matchers {

@@ -11,6 +11,7 @@ use semblance_ledger::embedded::{EmbeddedLedger, Options};
 use crate::administer::Administrator;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::folder;
 use crate::party::Party;
 
 /// Where a node's embedded ledger lies.
@@ -21,9 +22,7 @@ pub(crate) fn ledger_file(config: &Config) -> PathBuf {
 /// Opens the ledger; a new one gets the network's genesis as its first transaction.
 pub(super) async fn open(party: &Party) -> anyhow::Result<EmbeddedLedger> {
     let file = ledger_file(&party.config);
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    }
+    file.parent().map(folder::make).transpose()?;
     let (clock, random) = (party.system.clock(), party.system.random());
     let contract = Arc::new(SemblanceContract);
     let ledger = EmbeddedLedger::open(&file, clock, random, contract, Options::default())

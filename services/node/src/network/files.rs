@@ -10,6 +10,7 @@ use semblance_core::record::Record;
 
 use super::{NewNetwork, NewParty};
 use crate::failure::Failure;
+use crate::folder;
 
 /// The genesis' name in a network's folder.
 pub const GENESIS_FILE: &str = "network.genesis";
@@ -36,14 +37,14 @@ impl NewNetwork {
     ///
     /// # Errors
     /// The folder holds something, or cannot be written.
-    pub fn write(&self, folder: &Path) -> anyhow::Result<Written> {
-        refuse_content(folder)?;
-        let authorities = folder.join(AUTHORITIES);
-        make_folder(&authorities)?;
+    pub fn write(&self, root: &Path) -> anyhow::Result<Written> {
+        refuse_content(root)?;
+        let authorities = root.join(AUTHORITIES);
+        folder::make(&authorities)?;
         let mut configurations = Vec::new();
         for party in &self.parties {
-            let own = folder.join(party.id.as_str());
-            make_folder(&own.join(SECRET))?;
+            let own = root.join(party.id.as_str());
+            folder::make(&own.join(SECRET))?;
             write_public(&own.join("authority.pem"), party.authority_pem.as_bytes())?;
             write_public(&own.join("node.pem"), party.node.certificate.as_bytes())?;
             write_public(&own.join("admin.pem"), party.admin.certificate.as_bytes())?;
@@ -57,7 +58,7 @@ impl NewNetwork {
             write_public(&own.join(GENESIS_FILE), &self.genesis.encode())?;
             configurations.push(configuration);
         }
-        let genesis = folder.join(GENESIS_FILE);
+        let genesis = root.join(GENESIS_FILE);
         write_public(&genesis, &self.genesis.encode())?;
         Ok(Written { genesis, configurations, authorities })
     }
@@ -119,17 +120,6 @@ fn refuse_content(folder: &Path) -> anyhow::Result<()> {
         return Err(failure.hint("name a folder that is empty or not there yet").into());
     }
     Ok(())
-}
-
-fn make_folder(path: &Path) -> anyhow::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
-    }
-    builder.create(path).with_context(|| format!("cannot make the folder {}", path.display()))
 }
 
 fn write_public(path: &Path, content: &[u8]) -> anyhow::Result<()> {

@@ -80,6 +80,9 @@ fn a_network_of_processes_publishes_finds_and_proves() {
     let north = Node::start(&net.join("north/node.toml"));
     let south = Node::start(&net.join("south/node.toml"));
 
+    for node in [&matcher, &north] {
+        assert_eq!(node.health(), "SERVING");
+    }
     let early = north.run(&["publish", "--all"]);
     assert_eq!(early.code, 3, "no epoch is open: {}", early.errors);
     assert!(early.errors.contains("wrong-epoch"), "{}", early.errors);

@@ -6,6 +6,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use semblance_core::id::OrganisationId;
+use semblance_node::config::Config;
+use semblance_node::network::read_genesis;
+use semblance_node::tls::Trust;
 use serde_json::Value;
 
 /// How long a server may take until it is ready, and a command until it ends, on a busy machine.
@@ -85,6 +89,22 @@ impl Node {
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         let config = self.config.to_str().unwrap();
         run(&[arguments, &["--config", config]].concat())
+    }
+
+    /// What the standard health service says, asked with this node's own certificate.
+    pub(crate) fn health(&self) -> &'static str {
+        let config = Config::read(&self.config).unwrap();
+        let genesis = read_genesis(&config.path(&config.content().node.genesis)).unwrap();
+        let files = config.content().tls.read(config.folder()).unwrap();
+        let own = OrganisationId::new(&config.content().node.organisation).unwrap();
+        let address = format!("https://{}", self.ready["address"].as_str().unwrap());
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let answer = runtime.block_on(async {
+            let channel = Trust::of(&genesis).channel(&files, &own, &address).unwrap();
+            let request = tonic_health::pb::HealthCheckRequest { service: String::new() };
+            tonic_health::pb::health_client::HealthClient::new(channel).check(request).await.unwrap()
+        });
+        answer.into_inner().status().as_str_name()
     }
 
     /// Waits until this hospital has opened so many receipts: it follows the ledger at its own pace.
