@@ -1,0 +1,14 @@
+//! What people do with Semblance, and what goes wrong for them: one story a file, on whole networks.
+
+mod budget;
+mod by_hand;
+mod clear_errors;
+mod ledger_down;
+mod matcher_down;
+mod no_symptom_leaves;
+mod rebuilt_matcher;
+mod replay;
+mod second_case;
+mod unpublished_case;
+mod who_looked;
+mod withdrawal;

@@ -1,0 +1,25 @@
+//! Writes until it is killed: `crash_writer ledger FILE SEED`, `hospital STORE FILE SEED` or `index FOLDER`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use semblance_tests::write;
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let mut next = |what| arguments.next().context(what);
+    let (what, path) = (next("ledger, hospital or index")?, PathBuf::from(next("a path")?));
+    match what.as_str() {
+        "ledger" => {
+            let seed = next("a seed")?.parse()?;
+            tokio::runtime::Runtime::new()?.block_on(write::ledger::write(&path, seed));
+        }
+        "hospital" => {
+            let (file, seed) = (PathBuf::from(next("a file")?), next("a seed")?.parse()?);
+            write::hospital::write(&path, &file, seed);
+        }
+        "index" => write::index::write(&path),
+        other => bail!("{other} is no writer"),
+    }
+    Ok(())
+}
