@@ -21,15 +21,18 @@ slow:
 bench *arguments:
     cargo run --release --locked -p semblance-bench -- {{arguments}}
 
-# Each fuzz target for so many seconds (needs cargo-fuzz: `cargo install cargo-fuzz`).
-fuzz seconds="60":
+# Each fuzz target for so many seconds, or one of them (needs cargo-fuzz: `cargo install cargo-fuzz`).
+fuzz seconds="60" target="":
     #!/usr/bin/env bash
     set -euo pipefail
     cd tests/fuzz
     # The sanitizers are unstable in the compiler we pin; this lets that one compiler use them, for fuzzing alone.
     export RUSTC_BOOTSTRAP=1
-    for target in $(cargo fuzz list); do
-        cargo fuzz run "$target" -- -max_total_time={{seconds}} -rss_limit_mb=2048
+    # The same versions as everywhere in the house.
+    cp ../../Cargo.lock .
+    for target in $(test -n "{{target}}" && echo "{{target}}" || cargo fuzz list); do
+        mkdir -p "corpus/$target"
+        cargo fuzz run "$target" "corpus/$target" "seeds/$target" -- -max_total_time={{seconds}} -rss_limit_mb=2048
     done
 
 # Licences, bans and sources of all dependencies; advisories too where their database can be reached
