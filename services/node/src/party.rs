@@ -13,7 +13,7 @@ use semblance_core::vocabulary::Vocabulary;
 use semblance_ledger::Ledger;
 use semblance_ledger::embedded::RemoteLedger;
 use semblance_ledger::identity::Identity;
-use semblance_ledger::tls::{certificate_digest, peer_identity};
+use semblance_ledger::tls::ClaimedPeer;
 
 use crate::config::{Config, TlsFiles, TlsSection};
 use crate::failure::Failure;
@@ -148,14 +148,16 @@ impl Party {
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(files.certificate.as_bytes())
             .collect::<Result<_, _>>()
             .map_err(|error| wrong(format!("no certificate in PEM: {error}")))?;
-        let root = self.member()?.tls_root.der().to_vec();
-        let peer = peer_identity(&chain, |id| (*id == self.organisation).then_some(root), self.system.clock().now())
-            .map_err(|error| wrong(error.to_string()))?;
+        let claimed = ClaimedPeer::read(&chain).map_err(|error| wrong(error.to_string()))?;
+        if *claimed.organisation() != self.organisation {
+            return Err(wrong(format!("it is of {}", claimed.organisation())).into());
+        }
+        let (root, now) = (self.member()?.tls_root.der(), self.system.clock().now());
+        let peer = claimed.verify(root, now).map_err(|error| wrong(error.to_string()))?;
         if peer.role != role {
             return Err(wrong(format!("it is for OU = {}", peer.role)).into());
         }
-        let leaf = chain.first().map(|leaf| certificate_digest(leaf)).unwrap_or_default();
-        Ok((files, leaf))
+        Ok((files, peer.certificate))
     }
 
     /// The vocabulary that is configured, or the one built into the program.
