@@ -21,14 +21,21 @@ const ACTOR: &str = "demo";
 /// The file in a hospital's folder with its share of the patients.
 const PATIENTS_FILE: &str = "patients.jsonl";
 
+/// Gives every hospital its share of the patients, as a file.
+pub(super) fn deal(parties: &Parties, shares: &[Vec<Patient>]) -> anyhow::Result<()> {
+    parties
+        .hospitals
+        .iter()
+        .zip(shares)
+        .try_for_each(|(running, share)| patients::write(share, &patients_file(running)))
+}
+
 /// Imports, registers, consents and publishes everything that is not there yet.
 pub(super) async fn fill(parties: &Parties, shares: &[Vec<Patient>], output: &Output) -> anyhow::Result<Vec<Filled>> {
     let mut filled = Vec::new();
     for (running, share) in parties.hospitals.iter().zip(shares) {
         let hospital = running.hospital()?;
-        let path = patients_file(running);
-        patients::write(share, &path)?;
-        hospital.import(ACTOR, path, Bounds::default(), Box::new(Unobserved)).await?;
+        hospital.import(ACTOR, patients_file(running), Bounds::default(), Box::new(Unobserved)).await?;
         filled.push(publish(hospital, share, output).await?);
     }
     Ok(filled)

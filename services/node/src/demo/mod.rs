@@ -57,7 +57,7 @@ impl Demo {
         watch.lap("start");
 
         let resumed = state.filled;
-        let shares = if resumed {
+        let shares = if state.dealt {
             let read = parties.hospitals.iter().map(|running| patients::read_back(&fill::patients_file(running)));
             read.collect::<Result<Vec<_>, _>>()?
         } else {
@@ -70,7 +70,11 @@ impl Demo {
                 }
                 None => patients::make_up(wanted.patients, &vocabulary, &SeededSource::new(SEED)),
             };
-            patients::spread(patients, parties.hospitals.len())
+            let shares = patients::spread(patients, parties.hospitals.len());
+            fill::deal(&parties, &shares)?;
+            state.dealt = true;
+            state.write(&wanted.data)?;
+            shares
         };
         tell_patients(&shares, &state, resumed, vocabulary.release(), output);
         let filled = if resumed { Vec::new() } else { fill::fill(&parties, &shares, output).await? };

@@ -23,6 +23,8 @@ pub(super) struct Withdrawal {
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct State {
+    /// Whether every hospital has its share of the patients in a file.
+    pub(super) dealt: bool,
     /// Whether the patients are published.
     pub(super) filled: bool,
     /// Whether they were made up.
@@ -77,7 +79,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(State::read(folder.path()).unwrap(), State::default());
         let withdrawn = vec![Withdrawal { hospital: "north".into(), case: "a".into() }];
-        let state = State { filled: true, synthetic: true, source: None, runs: 2, withdrawn };
+        let state = State { dealt: true, filled: true, synthetic: true, source: None, runs: 2, withdrawn };
         state.write(folder.path()).unwrap();
         let read = State::read(folder.path()).unwrap();
         assert!(read.is_withdrawn("north", "a") && !read.is_withdrawn("south", "a"));
