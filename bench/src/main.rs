@@ -5,6 +5,7 @@
 
 mod cases;
 mod draw;
+mod leakage;
 mod lookup;
 mod report;
 mod retrieval;
@@ -23,6 +24,8 @@ struct Program {
 enum Bench {
     /// How fast look-ups are.
     Lookup(lookup::Arguments),
+    /// What an attacker without the key reads from fingerprints and from a log of queries.
+    Leakage(leakage::Arguments),
     /// How well cases of the same disease are found.
     Retrieval(retrieval::Arguments),
     /// How fast and how rightly symptoms are found by words.
@@ -32,6 +35,7 @@ enum Bench {
 fn main() -> anyhow::Result<()> {
     match Program::parse().bench {
         Bench::Lookup(arguments) => lookup::run(&arguments),
+        Bench::Leakage(arguments) => leakage::run(&arguments),
         Bench::Retrieval(arguments) => retrieval::run(&arguments),
         Bench::Vocabulary(arguments) => vocabulary::run(&arguments),
     }

@@ -180,7 +180,7 @@ mod tests {
     fn every_size_is_a_multiple_of_eight_with_two_dummies() {
         for observed in TERMS_MIN..=TERMS_MAX {
             let dummies = dummies_for(observed);
-            assert!((2..10).contains(&dummies) && (observed + dummies) % 8 == 0, "{observed}");
+            assert!((2..10).contains(&dummies) && (observed + dummies).is_multiple_of(8), "{observed}");
             assert!(observed + dummies <= FINGERPRINT_MAX);
         }
         assert_eq!([dummies_for(3), dummies_for(6), dummies_for(7), dummies_for(32)], [5, 2, 9, 8]);
