@@ -1,16 +1,10 @@
 //! A hospital's use cases on the embedded ledger, with a matcher that can be told to lie.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops where something is not as expected"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where something is not as expected")]
 
 mod authority;
 mod crashes;
 mod denials;
 mod grpc;
-mod kills;
 mod lies;
 mod life_of_a_case;
 mod life_of_a_lookup;
