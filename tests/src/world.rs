@@ -23,12 +23,11 @@ use semblance_hospital::store::Store;
 use semblance_hospital::store::case::LocalCaseId;
 use semblance_hospital::{ConsentTerms, HospitalError, HospitalService, Parts, Selection};
 use semblance_keys::EpochKeySeeds;
-use semblance_ledger::client::LedgerClient;
-use semblance_matcher::budget::BudgetLimits;
-use semblance_matcher::{IncomingSearch, Matcher, MatcherConfig, SearchError};
+use semblance_matcher::{IncomingSearch, Matcher, SearchError};
 use tempfile::TempDir;
 
 use crate::network::{Member, NETWORK, TestNetwork};
+use crate::write::matcher::{caught_up, start};
 
 /// How long a follower of the ledger waits for more before it has read all.
 const QUIET: Duration = Duration::from_millis(50);
@@ -180,12 +179,7 @@ impl World {
 
     /// Starts a matcher on the files it has.
     pub async fn start_matcher(&mut self, name: &str) {
-        let id = OrganisationId::new(name).unwrap();
-        let party = &self.matchers[name];
-        let config = MatcherConfig { folder: party.folder.clone(), budgets: BudgetLimits::default() };
-        let ledger = LedgerClient::new(self.network.handle(&id, Role::Node));
-        let (clock, random) = (self.network.clock.clone(), self.network.random.clone());
-        let matcher = Matcher::start(config, NETWORK, ledger, clock, random).await.unwrap();
+        let matcher = start(&self.network, &self.matchers[name].folder).await;
         let party = self.matchers.get_mut(name).unwrap();
         *party.running.lock().unwrap() = Some(matcher.search());
         party.matcher = Some(matcher);
@@ -205,10 +199,8 @@ impl World {
 
     /// Lets everyone read the ledger to its end.
     pub async fn settle(&self) {
-        let head = self.network.ledger.head().unwrap().height - 1;
         for matcher in self.matchers.values().filter_map(|party| party.matcher.as_ref()) {
-            let reached = |position: &Option<semblance_index::Position>| position.is_some_and(|at| at.block >= head);
-            matcher.progress().wait_for(reached).await.unwrap();
+            caught_up(&self.network, matcher).await;
         }
         for hospital in self.hospitals.values() {
             hospital.catch_up(QUIET).await.unwrap();

@@ -18,7 +18,12 @@ const WRITERS: usize = 2;
 /// Writes until it is killed. Says `try` and handles before a batch is published, `published` after; `withdrawn` and
 /// `purged` after each.
 pub async fn write(path: &Path, seed: u64) {
-    let network = Arc::new(TestNetwork::open(path, members(HOSPITALS, 1), START, seed).unwrap());
+    write_on(TestNetwork::open(path, members(HOSPITALS, 1), START, seed).unwrap()).await;
+}
+
+/// Says `ready`, then writes to a network's ledger until it is killed.
+pub(super) async fn write_on(network: TestNetwork) {
+    let network = Arc::new(network);
     say("ready");
     let hospitals: Vec<OrganisationId> = network.hospitals().map(|hospital| hospital.id.clone()).collect();
     let mut writers = tokio::task::JoinSet::new();

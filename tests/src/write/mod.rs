@@ -3,6 +3,7 @@
 pub mod hospital;
 pub mod index;
 pub mod ledger;
+pub mod matcher;
 
 use std::io::Write;
 

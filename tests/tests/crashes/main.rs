@@ -4,6 +4,7 @@
 mod import;
 mod index;
 mod ledger;
+mod matcher;
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,0 +1,36 @@
+//! Publishes and withdraws cases while a matcher follows, all in one process.
+
+use std::path::Path;
+use std::time::Duration;
+
+use semblance_core::organisation::Role;
+use semblance_ledger::client::LedgerClient;
+use semblance_matcher::budget::BudgetLimits;
+use semblance_matcher::{Matcher, MatcherConfig};
+
+use super::ledger::{HOSPITALS, write_on};
+use crate::network::{NETWORK, START, TestNetwork, members};
+
+/// Starts the network's matcher on a folder.
+pub async fn start(network: &TestNetwork, folder: &Path) -> Matcher {
+    let config = MatcherConfig { folder: folder.to_owned(), budgets: BudgetLimits::default() };
+    let ledger = LedgerClient::new(network.handle(&network.matcher().id, Role::Node));
+    Matcher::start(config, NETWORK, ledger, network.clock.clone(), network.random.clone()).await.unwrap()
+}
+
+/// Waits until a matcher has read all that is on the ledger now.
+pub async fn caught_up(network: &TestNetwork, matcher: &Matcher) {
+    let head = network.ledger.head().unwrap().height - 1;
+    let there = |position: &Option<semblance_index::Position>| position.is_some_and(|at| at.block >= head);
+    let reached = tokio::time::timeout(Duration::from_secs(300), async {
+        matcher.progress().wait_for(there).await.unwrap();
+    });
+    reached.await.unwrap();
+}
+
+/// Writes until it is killed, and says what [`super::ledger::write`] says.
+pub async fn write(ledger: &Path, folder: &Path, seed: u64) {
+    let network = TestNetwork::open(ledger, members(HOSPITALS, 1), START, seed).unwrap();
+    let _matcher = start(&network, folder).await;
+    write_on(network).await;
+}
