@@ -129,7 +129,7 @@ async fn an_imports_refusals() {
     let rows = Rows::default();
     let observer = Box::new(rows.clone());
     world.hospital("north").import("admin", file, Default::default(), observer).await.unwrap();
-    let rows = rows.0.lock().unwrap();
+    let rows = rows.0.lock().unwrap().clone();
     let RowOutcome::Refused { reason } = &rows[0].outcome else { panic!("{:?}", rows[0].outcome) };
     assert!(reason.contains("HP:9999999 is not in the vocabulary's HPO release"), "{reason}");
     for (row, repair) in [(1, "Replaced"), (2, "Retired")] {
@@ -202,7 +202,7 @@ async fn a_ledgers_refusals() {
     let consents: SignedStatements =
         semblance_contract::wire::List::new(vec![SignedStatement(theirs.signed_consent(network.clock.as_ref()))])
             .unwrap();
-    let call = call("grant_consent", &consents, &[north.id.clone()]);
+    let call = call("grant_consent", &consents, std::slice::from_ref(&north.id));
     let (_, outcome) = network.submit::<Outcomes>(&north.id, call).await.unwrap();
     assert_eq!(outcome.items()[0].as_ref().unwrap_err().word(), "not-owner");
     assert!(consents.encode().len() > 100);

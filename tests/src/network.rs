@@ -141,7 +141,8 @@ impl TestNetwork {
         };
         let opener = &self.members[0].id;
         let admin = self.handle(opener, Role::Admin);
-        let (_, Empty) = submit(admin.as_ref(), call("open_epoch", &argument, &[opener.clone()])).await.unwrap();
+        let (_, Empty) =
+            submit(admin.as_ref(), call("open_epoch", &argument, std::slice::from_ref(opener))).await.unwrap();
     }
 
     /// The hospitals.
@@ -188,7 +189,7 @@ impl TestNetwork {
         function: &str,
         argument: &impl Record,
     ) -> Result<R, LedgerError> {
-        let answer = self.handle(by, Role::Node).evaluate(call(function, argument, &[by.clone()])).await?;
+        let answer = self.handle(by, Role::Node).evaluate(call(function, argument, std::slice::from_ref(by))).await?;
         Ok(R::decode(&answer).unwrap())
     }
 }

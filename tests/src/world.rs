@@ -252,8 +252,8 @@ impl World {
     /// The symptoms of one of the vocabulary's well described diseases, ten at least.
     #[must_use]
     pub fn disease(&self, number: usize) -> Vec<TermId> {
-        let described = self.vocabulary.diseases().iter().filter(|disease| disease.terms().len() >= 12);
-        let disease = described.skip(number * 7).next().unwrap();
+        let mut described = self.vocabulary.diseases().iter().filter(|disease| disease.terms().len() >= 12);
+        let disease = described.nth(number * 7).unwrap();
         let symptom = |term: &TermId| self.vocabulary.symptom(*term).ok() == Some(*term);
         let mut terms: Vec<TermId> = disease.terms().iter().map(|term| term.term()).filter(symptom).collect();
         terms.dedup();

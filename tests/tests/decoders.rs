@@ -1,4 +1,5 @@
 //! Every decoder over a small corpus and its mutations: what the fuzz targets do, without their compiler.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 #[path = "../fuzz/src/decoder.rs"]
 #[expect(unreachable_pub, reason = "the fuzz targets call them from outside")]

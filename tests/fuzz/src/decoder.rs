@@ -37,8 +37,11 @@ use semblance_proto::v1;
 /// The network of the stored test vectors, whose bytes are where the fuzzer begins.
 pub const NETWORK: NetworkId = NetworkId::from_bytes([0x11; 16]);
 
+/// Takes bytes as they come.
+pub type Decoder = fn(&[u8]);
+
 /// Every decoder by the name of its fuzz target.
-pub const ALL: &[(&str, fn(&[u8]))] = &[
+pub const ALL: &[(&str, Decoder)] = &[
     ("answer", answer),
     ("audit_head", audit_head),
     ("block", block),

@@ -38,7 +38,7 @@ fn crash(inside: usize, rounds: u64, longest: Duration) -> Duration {
         let said = run_and_kill(writer(), &arguments, moment);
         let begun = Instant::now();
         let store = Store::open(&path).unwrap();
-        store.step(|tx| case::count(tx)).unwrap();
+        store.step(case::count).unwrap();
         slowest = slowest.max(begun.elapsed());
 
         let stored = stored(&store);
