@@ -74,7 +74,7 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 
 fn published(world: &World) -> HashSet<Token> {
     let file = Connection::open(world.ledger_file()).unwrap();
-    let mut select = file.prepare("SELECT value FROM private_value").unwrap();
+    let mut select = file.prepare("SELECT value FROM private_value JOIN private_slot USING (slot)").unwrap();
     let values = select.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
     values.flat_map(|value| PrivateValue::decode(&value.unwrap()).unwrap().fingerprint().tokens().to_vec()).collect()
 }

@@ -15,7 +15,8 @@ const TABLES: &[Table] = &[
     ("transaction_index", &["id"], &["id", "block", "position"]),
     ("state", &["key"], &["key", "value", "policy", "block", "position"]),
     ("private_hash", &["collection", "key_hash"], &["collection", "key_hash", "value_hash", "block", "position"]),
-    ("private_value", &["collection", "key_hash"], &["collection", "key", "key_hash", "value"]),
+    ("private_value", &["collection", "key_hash"], &["collection", "key", "key_hash", "slot"]),
+    ("private_slot", &["slot"], &["slot", "value"]),
 ];
 
 #[tokio::test]
