@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -130,21 +130,8 @@ impl World {
                 sent: Arc::clone(&self.sent),
             })
         };
-        let store = Store::open(&self.folder.path().join(member.id.as_str()).join("hospital.db")).unwrap();
-        let parts = Parts {
-            network: NETWORK,
-            organisation: member.id.clone(),
-            signing: member.signing.clone(),
-            sealing: vec![member.sealing.clone()],
-            store,
-            ledger: self.network.handle(&member.id, Role::Node),
-            matchers: self.matchers.iter().map(door).collect(),
-            seeds: Arc::new(EpochKeySeeds::new()),
-            vocabulary: Arc::clone(&self.vocabulary),
-            clock: self.network.clock.clone(),
-            random: self.network.random.clone(),
-        };
-        HospitalService::open(parts).unwrap()
+        let file = self.folder_of(member.id.as_str()).join("hospital.db");
+        open_hospital(&self.network, member, &file, self.matchers.iter().map(door).collect())
     }
 
     /// Where a party keeps its files.
@@ -273,6 +260,36 @@ impl World {
         let all = self.hospital(hospital).cases("", 500).await.unwrap();
         all.into_iter().find(|summary| summary.case == case).unwrap()
     }
+}
+
+/// Opens a hospital on its own file.
+pub fn open_hospital(
+    network: &TestNetwork,
+    member: &Member,
+    file: &Path,
+    matchers: Vec<Arc<dyn MatcherPort>>,
+) -> HospitalService {
+    let parts = Parts {
+        network: NETWORK,
+        organisation: member.id.clone(),
+        signing: member.signing.clone(),
+        sealing: vec![member.sealing.clone()],
+        store: Store::open(file).unwrap(),
+        ledger: network.handle(&member.id, Role::Node),
+        matchers,
+        seeds: Arc::new(EpochKeySeeds::new()),
+        vocabulary: Vocabulary::built_in(),
+        clock: network.clock.clone(),
+        random: network.random.clone(),
+    };
+    HospitalService::open(parts).unwrap()
+}
+
+/// The way to a network's matcher, which does not run: enough for a hospital that publishes.
+#[must_use]
+pub fn closed_door(network: &TestNetwork, caller: &Member) -> Arc<dyn MatcherPort> {
+    let (matcher, caller) = (network.matcher().id.clone(), caller.id.clone());
+    Arc::new(Door { matcher, caller, running: Running::default(), sent: Arc::default() })
 }
 
 /// A close look-up by dr-a, for a diagnosis, of ten cases.

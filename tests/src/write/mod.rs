@@ -4,6 +4,7 @@ pub mod hospital;
 pub mod index;
 pub mod ledger;
 pub mod matcher;
+pub mod publication;
 
 use std::io::Write;
 

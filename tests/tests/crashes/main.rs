@@ -6,6 +6,7 @@ mod import;
 mod index;
 mod ledger;
 mod matcher;
+mod publication;
 
 use std::path::Path;
 use std::time::Duration;

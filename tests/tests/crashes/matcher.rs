@@ -88,7 +88,7 @@ fn answers(matcher: &Matcher) -> Vec<Vec<(CaseHandle, u64)>> {
 }
 
 /// How many cases are live on the ledger.
-async fn live(network: &TestNetwork) -> usize {
+pub(crate) async fn live(network: &TestNetwork) -> usize {
     let (reader, mut count, mut page) = (&network.members[0].id, 0, PageRequest::first(500));
     loop {
         let argument = OfEpoch { epoch: EPOCH, page };
