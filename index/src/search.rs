@@ -6,14 +6,17 @@ use std::collections::BinaryHeap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use semblance_core::id::CaseHandle;
-use semblance_core::limits::{FINGERPRINT_MAX, SHARED_TOKENS_MIN};
+use semblance_core::limits::{FINGERPRINT_MAX, SHARED_TOKENS_MIN, TERMS_MAX};
 use semblance_core::query::{Query, Weight};
 use semblance_core::score::{self, Collection};
 use semblance_core::token::Token;
 
 use crate::accumulate::{Accumulator, Entry, Tally};
 use crate::error::IndexError;
+use crate::forward::Table;
 use crate::position::Position;
+use crate::postings::Postings;
+use crate::segment::Segment;
 use crate::state::{Place, State};
 
 /// Answers questions from an index while its writer goes on. Cheap to clone.
@@ -76,6 +79,8 @@ pub struct View<'a> {
 
 /// From so many shared own tokens on, few cases share enough for all lists to be worth reading.
 const NARROW_FROM: u32 = 2;
+/// A relative is common if more than one case in so many carries it.
+const COMMON_SHARE: u32 = 64;
 
 /// What the best are ranked by: score, then the earlier publication.
 type Rank = (u64, Reverse<u32>);
@@ -170,40 +175,77 @@ impl View<'_> {
         factors: &[u32; FINGERPRINT_MAX + 1],
         best: &mut Best,
     ) -> Result<(), IndexError> {
-        // Where few relatives can matter, the own tokens' lists name the cases that share enough of them, and only
-        // these are looked at whole.
-        let narrow = filters.shared_min >= NARROW_FROM && entries.iter().any(|(entry, _)| !entry.own);
-        let segment = self.state.segments.get(part as usize).filter(|_| narrow);
-        let mut lists = Vec::with_capacity(entries.len());
-        for (entry, token) in entries.iter().filter(|(entry, _)| entry.own || segment.is_none()) {
-            if let Some(postings) = self.state.postings(part, *token)? {
-                lists.push((*entry, postings));
-            }
-        }
+        let Reading { mut lists, base, whole } = self.reading(part, entries, filters)?;
         let columns = self.state.columns(part);
         // The longest factor belongs to the shortest case; beyond it no case can be among the best.
         let most = factors.iter().copied().max().unwrap_or(0);
-        let mut consider = |tally: Tally| {
-            if best.excludes(score::score(tally.sum, most)) {
+        let consider = |bound: Tally| {
+            if best.excludes(score::score(base + bound.sum, most)) {
                 return;
             }
-            let Some(facts) = columns.live(tally.case) else { return };
-            if filters.exclude == Some(facts.hospital()) {
-                return;
-            }
+            let Some(facts) = columns.live(bound.case) else { return };
             let factor = factors.get(usize::from(facts.length())).copied().unwrap_or(0);
-            let Some(ordinal) = columns.ordinal(tally.case) else { return };
-            let place = Place { part, case: tally.case };
-            best.offer((score::score(tally.sum, factor), Reverse(ordinal)), place, tally.shared);
+            if filters.exclude == Some(facts.hospital()) || best.excludes(score::score(base + bound.sum, factor)) {
+                return;
+            }
+            let exact = whole.as_ref().map_or(bound, |(segment, table)| segment.forward.add_up(bound.case, table));
+            let Some(ordinal) = columns.ordinal(bound.case) else { return };
+            let place = Place { part, case: bound.case };
+            best.offer((score::score(exact.sum, factor), Reverse(ordinal)), place, exact.shared);
         };
-        ACCUMULATOR.with_borrow_mut(|accumulator| match segment.map(|segment| (segment, segment.table(entries))) {
-            None => accumulator.run(columns.len(), &mut lists, filters.shared_min, consider),
-            Some((segment, table)) => accumulator.run(columns.len(), &mut lists, filters.shared_min, |tally| {
-                consider(segment.forward.add_up(tally.case, &table));
-            }),
+        ACCUMULATOR.with_borrow_mut(|accumulator| {
+            accumulator.run(columns.len(), &mut lists, filters.shared_min, consider);
         });
         Ok(())
     }
+
+    /// Decides which lists of a part are read. Where enough own tokens must be shared, those of common relatives are
+    /// not: they are long and worth little. Each is taken for granted in `base`, a token that is read adds what it is
+    /// worth beyond that, and a case that can then still be among the best is looked at whole.
+    fn reading(&self, part: u32, entries: &[(Entry, Token)], filters: Filters) -> Result<Reading<'_>, IndexError> {
+        let common = self.collection().cases / COMMON_SHARE;
+        let is_granted = |entry: &Entry, token: &Token| !entry.own && self.frequency(*token) > common;
+        let mut granted = [0; TERMS_MAX];
+        for (entry, _) in entries.iter().filter(|(entry, token)| is_granted(entry, token)) {
+            if let Some(most) = granted.get_mut(usize::from(entry.group)) {
+                *most = entry.gain.max(*most);
+            }
+        }
+        let narrow = filters.shared_min >= NARROW_FROM && granted.iter().any(|gain| *gain > 0);
+        let Some(segment) = self.state.segments.get(part as usize).filter(|_| narrow) else {
+            return Ok(Reading { lists: self.lists(part, entries.iter().copied())?, base: 0, whole: None });
+        };
+        let read = entries.iter().filter(|(entry, token)| !is_granted(entry, token));
+        let beyond = read.map(|(entry, token)| {
+            let granted = granted.get(usize::from(entry.group)).copied().unwrap_or(0);
+            (Entry { gain: entry.gain.saturating_sub(granted), ..*entry }, *token)
+        });
+        let whole = Some((segment, segment.table(entries)));
+        Ok(Reading { lists: self.lists(part, beyond)?, base: granted.iter().sum(), whole })
+    }
+
+    fn lists(
+        &self,
+        part: u32,
+        entries: impl Iterator<Item = (Entry, Token)>,
+    ) -> Result<Vec<(Entry, Postings<'_>)>, IndexError> {
+        let mut lists = Vec::new();
+        for (entry, token) in entries {
+            if let Some(postings) = self.state.postings(part, token)? {
+                lists.push((entry, postings));
+            }
+        }
+        Ok(lists)
+    }
+}
+
+/// What is read of one part.
+struct Reading<'a> {
+    lists: Vec<(Entry, Postings<'a>)>,
+    /// What every case is given before its lists are read.
+    base: u32,
+    /// Where cases are looked at whole, if the lists give only an upper bound.
+    whole: Option<(&'a Segment, Table)>,
 }
 
 /// The best cases so far, the worst of them on top.
