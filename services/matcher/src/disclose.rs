@@ -3,6 +3,7 @@
 use semblance_core::answer::{Answer, AnswerParts, Coverage, GroupValue, Match};
 use semblance_core::id::{Digest, NetworkId, OrganisationId};
 use semblance_core::lookup::LookupEntry;
+use semblance_core::policy::is_shown;
 use semblance_core::random::RandomSource;
 use semblance_core::receipt::{Receipt, seal_receipts};
 use semblance_core::signature::SignedBytes;
@@ -43,6 +44,11 @@ pub(crate) fn find(searcher: &Searcher, search: &CheckedSearch, store: &MatcherS
     drop(view);
     let mut found = Vec::with_capacity(hits.len());
     for (hit, explanation) in hits.drain(..).zip(explanations.drain(..)) {
+        // The floor keeps out what shares only common symptoms. A case that shares rarer ones, which the shown score
+        // may not count, is what people look for.
+        if !explanation.rarer && !is_shown(explanation.shown) {
+            continue;
+        }
         let hospital = store.hospital_of(hit.hospital)?;
         let hospital = hospital.ok_or_else(|| SearchError::Defect("a hospital's number is unknown".to_owned()))?;
         found.push(Found { hit, hospital, explanation });
