@@ -4,12 +4,13 @@
 //! for each case: the same secret gives the same stream for ever, so that neither a new epoch nor a correction draws
 //! new ones and sets two publications apart. Whole numbers only: every machine draws alike.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::limits::{DUMMIES_MIN, FINGERPRINT_STEP};
+use crate::limits::{DUMMIES_MIN, DUMMY_TERMS, FINGERPRINT_STEP};
 use crate::observed::is_symptom;
 use crate::random::RandomSource;
 use crate::term::TermId;
@@ -65,11 +66,18 @@ pub struct Frequencies {
 }
 
 impl Frequencies {
-    /// The annotation counts of a vocabulary's symptoms.
+    /// The annotation counts of a vocabulary's commonest symptoms, [`DUMMY_TERMS`] of them; of equally annotated ones
+    /// those with the lower ids.
+    ///
+    /// Patients' symptoms are concentrated on common ones far more than the list of all annotations, so that a dummy
+    /// from its long tail would stand out, and would match rare symptoms by chance.
     #[must_use]
     pub fn of(vocabulary: &Vocabulary) -> Self {
         let symptoms = vocabulary.terms().filter(|term| is_symptom(vocabulary, *term));
-        Self::from_counts(symptoms.map(|term| (term, vocabulary.annotation_count(term))))
+        let mut counts: Vec<(TermId, u32)> = symptoms.map(|term| (term, vocabulary.annotation_count(term))).collect();
+        counts.sort_unstable_by_key(|(term, count)| (Reverse(*count), *term));
+        counts.truncate(DUMMY_TERMS);
+        Self::from_counts(counts)
     }
 
     /// From counts of distinct terms in any order; a term that was never annotated is never drawn.
@@ -202,6 +210,16 @@ mod tests {
         for (number, expected, tolerance) in [(1, 400, 76), (3, 1200, 116), (4, 2400, 124)] {
             assert!(counts[number].abs_diff(expected) <= tolerance, "{counts:?}");
         }
+    }
+
+    #[test]
+    fn dummies_are_common_symptoms() {
+        let vocabulary = Vocabulary::built_in();
+        let frequencies = Frequencies::of(&vocabulary);
+        assert_eq!(frequencies.terms.len(), DUMMY_TERMS);
+        let rarest = frequencies.terms.iter().map(|term| vocabulary.annotation_count(*term)).min().unwrap();
+        let left_out = |term: &TermId| is_symptom(&vocabulary, *term) && !frequencies.terms.contains(term);
+        assert!(vocabulary.terms().filter(left_out).all(|term| vocabulary.annotation_count(term) <= rarest));
     }
 
     #[test]

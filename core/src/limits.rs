@@ -10,6 +10,8 @@ pub const TERMS_FOR_WIDE: usize = 5;
 pub const FINGERPRINT_STEP: usize = 8;
 /// Fewest dummies in a fingerprint.
 pub const DUMMIES_MIN: usize = 2;
+/// Symptoms that dummies are drawn from: the commonest ones of the vocabulary.
+pub const DUMMY_TERMS: usize = 200;
 /// Longest fingerprint: 32 terms, two dummies, padded.
 pub const FINGERPRINT_MAX: usize = 40;
 /// Tokens in each group of a wide query.
