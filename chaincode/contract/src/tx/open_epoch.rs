@@ -105,7 +105,7 @@ mod tests {
         let mut world = World::new();
         code(&mut world, &open_epoch(2)).unwrap();
         assert_eq!(code(&mut world, &open_epoch(3)), Err(Code::EpochOverlap));
-        world.close("south", 1).unwrap();
+        world.close("north", 1).unwrap();
         code(&mut world, &open_epoch(3)).unwrap();
     }
 
