@@ -70,5 +70,6 @@ pub const CONSENT_MILLIS_MAX: u64 = (5 * 365 + 2) * 86_400_000;
 pub const LOCAL_CASE_ID_MAX: usize = 128;
 /// Characters of a vocabulary release's name.
 pub const VOCABULARY_RELEASE_MAX: usize = 32;
-/// Publications of one consent in one epoch, corrections included: the difference of two exposes real tokens.
+/// Publications of one case in one epoch, under whatever consent, corrections included: the difference of two exposes
+/// real tokens.
 pub const PUBLICATIONS_MAX: u8 = 3;

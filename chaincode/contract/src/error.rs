@@ -116,7 +116,7 @@ codes! {
     AlreadyPublished = "already-published",
     /// `replaces` does not name the live handle of this consent and epoch.
     ReplacesMismatch = "replaces-mismatch",
-    /// The consent was published as often as an epoch allows.
+    /// The case was published as often as an epoch allows.
     PublicationsExhausted = "publications-exhausted",
     /// The transient data do not hold one fingerprint for each item.
     FingerprintMissing = "fingerprint-missing",

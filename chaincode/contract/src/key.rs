@@ -108,7 +108,7 @@ pub fn live_of_consent(consent: ConsentId) -> String {
     format!("live/{consent}/")
 }
 
-/// The newest handle of a hospital's case, by its commitment, in an epoch.
+/// The newest handle of a hospital's case, by its commitment, in an epoch, whatever the consent.
 #[must_use]
 pub fn published(hospital: &OrganisationId, commitment: Digest, epoch: EpochNumber) -> String {
     format!("{}{commitment}/{:010}", published_by(hospital), epoch.0)

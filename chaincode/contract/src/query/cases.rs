@@ -21,9 +21,9 @@ pub(crate) fn case(call: &mut Call<'_>, Handle(handle): Handle) -> Result<Maybe<
 /// `cases_of_hospital`: the newest handle of each of a hospital's cases in each epoch, live or not.
 pub(crate) fn of_hospital(call: &mut Call<'_>, argument: OfOrganisation) -> Result<Page<CaseView>, ContractError> {
     let prefix = key::published_by(&argument.organisation);
-    let page = call.page(&prefix, &argument.page)?.records::<Handle>()?;
+    let page = call.page(&prefix, &argument.page)?.records::<Publication>()?;
     let mut rows = Vec::new();
-    for Handle(handle) in page.rows {
+    for Publication { handle, .. } in page.rows {
         let record = crate::check::case(call, handle)?;
         rows.push(view(call, record)?);
     }
@@ -44,7 +44,7 @@ pub(crate) fn live(call: &mut Call<'_>, argument: OfEpoch) -> Result<Page<Publis
     Ok(Page { rows, next: page.next })
 }
 
-/// `publication`: the newest handle of a consent in an epoch, and how often it was published there.
+/// `publication`: the newest handle of a consent in an epoch, and how often its case was published there.
 pub(crate) fn publication(call: &mut Call<'_>, argument: ConsentInEpoch) -> Result<Maybe<Publication>, ContractError> {
     call.load(&key::live(argument.consent, argument.epoch)).map(Maybe)
 }

@@ -81,13 +81,13 @@ impl Record for CaseView {
     }
 }
 
-/// `live/<consent>/<epoch>`: the newest handle of a consent in an epoch, and how often it was published there.
-/// Whether that handle is live, its tombstone tells.
+/// `live/<consent>/<epoch>` and `published/<hospital>/<commitment>/<epoch>`: the newest handle of a consent, and of a
+/// case under whatever consent, in an epoch. Whether that handle is live, its tombstone tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Publication {
     /// The newest handle.
     pub handle: CaseHandle,
-    /// Publications so far, this one counted.
+    /// Publications of the case in the epoch until then, this one counted.
     pub count: u8,
 }
 

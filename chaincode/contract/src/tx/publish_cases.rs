@@ -18,7 +18,7 @@ use crate::check;
 use crate::event::{CasePublication, Event};
 use crate::state::{CaseTombstone, Publication};
 use crate::stub::fingerprint_collection;
-use crate::wire::{Fingerprints, Handle, Opaque, Outcomes, PublishCases, PublishItem, TRANSIENT_FINGERPRINTS};
+use crate::wire::{Fingerprints, Opaque, Outcomes, PublishCases, PublishItem, TRANSIENT_FINGERPRINTS};
 use crate::{Code, ContractError, key};
 
 pub(crate) fn run(call: &mut Call<'_>, argument: PublishCases) -> Result<Outcomes, ContractError> {
@@ -62,7 +62,7 @@ fn publish(call: &mut Call<'_>, item: &PublishItem, value: Opaque) -> Result<Cas
     check_value(item, &value)?;
     let hospital = call.caller().clone();
     let consent = check::live_consent(call, item.consent)?;
-    check_consent(&consent, &hospital)?;
+    check_consent(&consent, &hospital, call.now())?;
     check::open_epoch(call, item.epoch)?;
     let handle_key = key::case(item.handle);
     if call.exists(&handle_key)? {
@@ -70,8 +70,8 @@ fn publish(call: &mut Call<'_>, item: &PublishItem, value: Opaque) -> Result<Cas
     }
     let live_key = key::live(item.consent, item.epoch);
     let published_key = key::published(&hospital, consent.case, item.epoch);
-    let count = check_earlier(call, item, &live_key)?;
-    check_commitment_is_free(call, item, &published_key)?;
+    check_earlier(call, item, &live_key)?;
+    let count = check_case(call, item, &published_key)?;
     call.claim(&[&handle_key, &live_key, &published_key])?;
 
     if let Some(replaced) = item.replaces {
@@ -108,40 +108,39 @@ fn check_consent(consent: &Consent, hospital: &OrganisationId) -> Result<(), Con
     Ok(())
 }
 
-/// One live handle a consent and epoch; corrections name it and are few. Returns the number of this publication.
-fn check_earlier(call: &mut Call<'_>, item: &PublishItem, live_key: &str) -> Result<u8, ContractError> {
-    let earlier: Option<Publication> = call.load(live_key)?;
-    let live = match &earlier {
+/// One live handle a consent and epoch; corrections name it.
+fn check_earlier(call: &mut Call<'_>, item: &PublishItem, live_key: &str) -> Result<(), ContractError> {
+    let live = match call.load::<Publication>(live_key)? {
         Some(earlier) if !call.exists(&key::case_tombstone(earlier.handle))? => Some(earlier.handle),
         _ => None,
     };
     match (live, item.replaces) {
-        (live, replaces) if live == replaces => {}
+        (live, replaces) if live == replaces => Ok(()),
         (Some(live), None) => {
             let message = format!("the case is live as {live} in epoch {}: name it in replaces", item.epoch);
-            return Err(ContractError::new(Code::AlreadyPublished, message));
+            Err(ContractError::new(Code::AlreadyPublished, message))
         }
         _ => {
             let (consent, epoch) = (item.consent, item.epoch);
             let message = format!("replaces does not name the live handle of consent {consent} in epoch {epoch}");
-            return Err(ContractError::new(Code::ReplacesMismatch, message));
+            Err(ContractError::new(Code::ReplacesMismatch, message))
         }
     }
-    let count = earlier.map_or(0, |earlier| earlier.count).saturating_add(1);
-    if count > PUBLICATIONS_MAX {
-        let message = format!("a consent is published at most {PUBLICATIONS_MAX} times an epoch");
-        return Err(ContractError::new(Code::PublicationsExhausted, message));
-    }
-    Ok(count)
 }
 
-/// The same local case may have been published under an earlier consent: then that handle must be dead.
-fn check_commitment_is_free(call: &mut Call<'_>, item: &PublishItem, key: &str) -> Result<(), ContractError> {
-    let Some(Handle(other)) = call.load(key)? else { return Ok(()) };
-    if Some(other) == item.replaces || call.exists(&key::case_tombstone(other))? {
-        return Ok(());
+/// The same local case may have been published under an earlier consent: then that handle must be dead, and counts,
+/// because what two fingerprints differ in does not depend on consents. Returns the number of this publication.
+fn check_case(call: &mut Call<'_>, item: &PublishItem, published_key: &str) -> Result<u8, ContractError> {
+    let Some(Publication { handle, count }) = call.load(published_key)? else { return Ok(1) };
+    if Some(handle) != item.replaces && !call.exists(&key::case_tombstone(handle))? {
+        let message = format!("the case is live as {handle} under another consent");
+        return Err(ContractError::new(Code::AlreadyPublished, message));
     }
-    Err(ContractError::new(Code::AlreadyPublished, format!("the case is live as {other} under another consent")))
+    if count >= PUBLICATIONS_MAX {
+        let message = format!("a case is published at most {PUBLICATIONS_MAX} times an epoch: wait for the next one");
+        return Err(ContractError::new(Code::PublicationsExhausted, message));
+    }
+    Ok(count.saturating_add(1))
 }
 
 fn record_of(call: &Call<'_>, item: &PublishItem, consent: &Consent) -> PublishedCase {
@@ -237,6 +236,23 @@ mod tests {
         let mut world = World::new();
         let (patient, handle) = (world.patient("north"), world.handle());
         for (named, code) in [("south", Code::WrongKind), ("west", Code::UnknownMember)] {
+    #[test]
+    fn a_new_consent_brings_no_more_publications() {
+        let mut world = World::new();
+        let (patient, first) = world.published("north");
+        let second = world.handle();
+        world.publish("north", item(&patient, second, Some(first))).unwrap();
+        world.withdraw("north", &patient).unwrap();
+        let again = Patient { consent: ConsentId::from_bytes([9; 16]), ..patient };
+        world.grant("north", again.signed(|consent| consent.sequence = 3)).unwrap();
+        let (third, fourth) = (world.handle(), world.handle());
+        world.publish("north", item(&again, third, None)).unwrap();
+        assert_eq!(world.publish("north", item(&again, fourth, Some(third))), Err(Code::PublicationsExhausted));
+        world.admin::<Empty>("north", "open_epoch", &open_epoch(2)).unwrap();
+        let next = PublishItem { epoch: semblance_core::token::EpochNumber(2), ..item(&again, fourth, None) };
+        world.publish("north", next).unwrap();
+    }
+
             let items = List::new(vec![item(&patient, handle, None)]).unwrap();
             let argument = PublishCases { matcher: id(named), items };
             let values = Fingerprints::new(vec![Opaque(private_value(1).encode())]).unwrap();

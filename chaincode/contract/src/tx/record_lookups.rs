@@ -13,8 +13,8 @@ use semblance_core::time::Timestamp;
 use crate::call::Call;
 use crate::check;
 use crate::event::{Event, RecordedLookup};
-use crate::state::{LookupRecord, LookupRow};
-use crate::wire::{Handle, Outcomes, RecordLookups};
+use crate::state::{LookupRecord, LookupRow, Publication};
+use crate::wire::{Outcomes, RecordLookups};
 use crate::{Code, ContractError, key};
 
 pub(crate) fn run(call: &mut Call<'_>, argument: RecordLookups) -> Result<Outcomes, ContractError> {
@@ -103,7 +103,7 @@ fn check_own_case(call: &mut Call<'_>, request: &LookupRequest) -> Result<(), Co
         ContractError::new(Code::CaseNotPublished, message)
     };
     let published_key = key::published(&request.hospital, request.case, request.epoch);
-    let Handle(handle) = call.load(&published_key)?.ok_or_else(unpublished)?;
+    let Publication { handle, .. } = call.load(&published_key)?.ok_or_else(unpublished)?;
     let case = check::case(call, handle)?;
     check::live_consent(call, case.consent)?;
     if call.exists(&key::case_tombstone(handle))? {
