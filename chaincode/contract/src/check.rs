@@ -49,16 +49,14 @@ pub(crate) fn consent(call: &mut Call<'_>, id: ConsentId) -> Result<Consent, Con
     record.consent(call.network_id()).map_err(|error| ContractError::corrupt(&key, &error))
 }
 
-/// A consent that holds at the proposal's time and is not withdrawn.
+/// A consent that is neither withdrawn nor expired at the proposal's time. Whether it has begun, the publication
+/// judges: a case that stands on the ledger does not end because another clock is a little behind.
 pub(crate) fn live_consent(call: &mut Call<'_>, id: ConsentId) -> Result<Consent, ContractError> {
     let consent = consent(call, id)?;
     if call.exists(&key::consent_tombstone(id))? {
         return Err(ContractError::new(Code::ConsentWithdrawn, format!("consent {id} was withdrawn")));
     }
-    if call.now() < consent.not_before {
-        return Err(ContractError::new(Code::ConsentNotYetValid, format!("consent {id} does not hold yet")));
-    }
-    if !consent.holds_at(call.now()) {
+    if call.now() >= consent.expires {
         return Err(ContractError::new(Code::ConsentExpired, format!("consent {id} has expired: ask for a new one")));
     }
     Ok(consent)

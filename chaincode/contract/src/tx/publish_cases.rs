@@ -12,6 +12,7 @@ use semblance_core::id::OrganisationId;
 use semblance_core::limits::PUBLICATIONS_MAX;
 use semblance_core::organisation::OrganisationKind;
 use semblance_core::record::Record;
+use semblance_core::time::Timestamp;
 
 use crate::call::Call;
 use crate::check;
@@ -80,8 +81,9 @@ fn publish(call: &mut Call<'_>, item: &PublishItem, value: Opaque) -> Result<Cas
     }
     let record = record_of(call, item, &consent);
     call.save_owned(&handle_key, &record, &hospital)?;
-    call.save_owned(&live_key, &Publication { handle: item.handle, count }, &hospital)?;
-    call.save_owned(&published_key, &Handle(item.handle), &hospital)?;
+    let publication = Publication { handle: item.handle, count };
+    call.save_owned(&live_key, &publication, &hospital)?;
+    call.save_owned(&published_key, &publication, &hospital)?;
     call.stub().put_private(&fingerprint_collection(&hospital), &item.handle.to_string(), value.0)?;
     Ok(CasePublication::of(&record, item.replaces))
 }
@@ -97,10 +99,13 @@ fn check_value(item: &PublishItem, value: &Opaque) -> Result<(), ContractError> 
     Ok(())
 }
 
-fn check_consent(consent: &Consent, hospital: &OrganisationId) -> Result<(), ContractError> {
+fn check_consent(consent: &Consent, hospital: &OrganisationId, now: Timestamp) -> Result<(), ContractError> {
     let id = consent.consent;
     if consent.hospital != *hospital {
         return Err(ContractError::new(Code::NotOwner, format!("consent {id} was given to another hospital")));
+    }
+    if now < consent.not_before {
+        return Err(ContractError::new(Code::ConsentNotYetValid, format!("consent {id} does not hold yet")));
     }
     if !consent.scopes.allow(Scope::BeFound) {
         return Err(ContractError::new(Code::ConsentScope, format!("consent {id} does not allow to be found")));
@@ -232,11 +237,6 @@ mod tests {
     }
 
     #[test]
-    fn a_matcher_is_named_as_matcher() {
-        let mut world = World::new();
-        let (patient, handle) = (world.patient("north"), world.handle());
-        for (named, code) in [("south", Code::WrongKind), ("west", Code::UnknownMember)] {
-    #[test]
     fn a_new_consent_brings_no_more_publications() {
         let mut world = World::new();
         let (patient, first) = world.published("north");
@@ -253,6 +253,11 @@ mod tests {
         world.publish("north", next).unwrap();
     }
 
+    #[test]
+    fn a_matcher_is_named_as_matcher() {
+        let mut world = World::new();
+        let (patient, handle) = (world.patient("north"), world.handle());
+        for (named, code) in [("south", Code::WrongKind), ("west", Code::UnknownMember)] {
             let items = List::new(vec![item(&patient, handle, None)]).unwrap();
             let argument = PublishCases { matcher: id(named), items };
             let values = Fingerprints::new(vec![Opaque(private_value(1).encode())]).unwrap();
