@@ -28,6 +28,8 @@ pub const CLINICIAN_LOOKUPS_A_DAY: u32 = 20;
 pub const CLINICIAN_LOOKUPS_A_WEEK: u32 = 60;
 /// How far a proposal's time may be from the endorser's clock, in milliseconds.
 pub const PROPOSAL_SKEW_MILLIS: u64 = 5 * 60 * 1000;
+/// How long a look-up's request may be recorded after it was signed, in milliseconds.
+pub const LOOKUP_VALIDITY_MILLIS: u64 = 15 * 60 * 1000;
 /// How long both epochs stay open before any hospital, and not the older one's opener alone, may close the older one.
 pub const EPOCH_OVERLAP_MILLIS: u64 = 30 * 86_400_000;
 /// Cases in one `publish_cases`.

@@ -132,6 +132,8 @@ codes! {
     WrongMatcher = "wrong-matcher",
     /// The request has expired.
     RequestExpired = "request-expired",
+    /// The request would be valid for longer than a look-up takes: sign one that expires sooner.
+    RequestLongLived = "request-long-lived",
     /// The request id was used before: the stored entry is the answer's.
     RequestUsed = "request-used",
     /// The day's slot is taken: take another number.

@@ -97,6 +97,7 @@ const CONTRACT_DENIALS: &[(&str, DenialCode)] = &[
     ("wrong-matcher", DenialCode::WrongRecipient),
     ("wrong-network", DenialCode::WrongRecipient),
     ("request-expired", DenialCode::ExpiredRequest),
+    ("request-long-lived", DenialCode::Backdated),
     ("request-used", DenialCode::ReplayedRequest),
     ("duplicate-in-batch", DenialCode::SlotUsed),
     ("slot-used", DenialCode::SlotUsed),

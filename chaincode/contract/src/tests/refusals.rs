@@ -239,6 +239,11 @@ const STORIES: &[(Code, Story)] = &[
         world.stub.set_timestamp(NOW.plus(60_001));
         world.record("alpha", patient.entry_of(1, |_| ()))
     }),
+    (Code::RequestLongLived, || {
+        let mut world = World::new();
+        let (patient, _) = world.published("north");
+        world.record("alpha", patient.entry_of(1, |request| request.expires = NOW.plus(Day::MILLIS)))
+    }),
     (Code::RequestUsed, || {
         let mut world = World::new();
         let (patient, _) = world.published("north");

@@ -5,7 +5,7 @@
 //! code, so that the matcher records a denial. Nobody rewrites an entry later without both asker and matcher.
 
 use semblance_core::id::OrganisationId;
-use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
+use semblance_core::limits::{LOOKUP_VALIDITY_MILLIS, PROPOSAL_SKEW_MILLIS};
 use semblance_core::lookup::{LookupEntry, LookupRequest};
 use semblance_core::organisation::OrganisationKind;
 use semblance_core::time::Timestamp;
@@ -81,6 +81,12 @@ fn check_claims(
     if now > request.expires {
         return Err(ContractError::new(Code::RequestExpired, "the request has expired: sign a new one"));
     }
+    // Signed by a clock that may be ahead of the proposal's; a request that stays valid longer could be kept and played.
+    if request.expires > now.plus(LOOKUP_VALIDITY_MILLIS + PROPOSAL_SKEW_MILLIS) {
+        let minutes = LOOKUP_VALIDITY_MILLIS / 60_000;
+        let message = format!("the request expires more than {minutes} minutes from now: sign a shorter one");
+        return Err(ContractError::new(Code::RequestLongLived, message));
+    }
     // A request signed just before midnight, or by a clock a little ahead, is still of its day.
     let earliest = Timestamp::from_millis(now.millis().saturating_sub(PROPOSAL_SKEW_MILLIS)).day();
     let latest = now.plus(PROPOSAL_SKEW_MILLIS).day();
@@ -127,6 +133,7 @@ fn row(request: &LookupRequest, recorded: Timestamp) -> LookupRow {
 
 #[cfg(test)]
 mod tests {
+    use semblance_core::limits::{LOOKUP_VALIDITY_MILLIS, PROPOSAL_SKEW_MILLIS};
     use semblance_core::lookup::LookupSlot;
     use semblance_core::time::{Day, Timestamp};
     use semblance_core::token::EpochNumber;
@@ -184,6 +191,41 @@ mod tests {
         world.record("alpha", patient.entry_of(1, |_| ())).unwrap();
         world.withdraw("south", &patient).unwrap();
         assert_eq!(world.record("alpha", patient.entry_of(2, |_| ())), Err(Code::ConsentWithdrawn));
+    }
+
+    #[test]
+    fn a_request_is_valid_for_minutes() {
+        let longest = LOOKUP_VALIDITY_MILLIS + PROPOSAL_SKEW_MILLIS;
+        for (life, expected) in [(longest, Ok(())), (longest + 1, Err(Code::RequestLongLived))] {
+            let mut world = World::new();
+            let (patient, _) = world.published("north");
+            let entry = patient.entry_of(1, |request| request.expires = NOW.plus(life));
+            assert_eq!(world.record("alpha", entry), expected, "{life}");
+        }
+        let mut world = World::new();
+        let (patient, _) = world.published("north");
+        let endless = patient.entry_of(1, |request| request.expires = Timestamp::from_millis(u64::MAX));
+        assert_eq!(world.record("alpha", endless), Err(Code::RequestLongLived));
+    }
+
+    #[test]
+    fn an_index_has_reached_the_height_that_was_asked_for() {
+        for (height, expected) in [(9, Ok(())), (10, Err(Code::EntryMismatch)), (u64::MAX, Err(Code::EntryMismatch))] {
+            let mut world = World::new();
+            let (patient, _) = world.published("north");
+            let entry = patient.entry_of(1, |request| request.minimum_height = height);
+            assert_eq!(entry.index_height, 9);
+            assert_eq!(world.record("alpha", entry), expected, "{height}");
+        }
+    }
+
+    #[test]
+    fn a_matchers_clock_behind_the_hospitals_does_not_undo_a_publication() {
+        let mut world = World::new();
+        let (patient, _) = world.published("north");
+        let consent = patient.consent_parts();
+        world.stub.set_timestamp(Timestamp::from_millis(consent.not_before.millis() - PROPOSAL_SKEW_MILLIS));
+        world.record("alpha", patient.entry_of(1, |_| ())).unwrap();
     }
 
     #[test]
