@@ -32,6 +32,8 @@ pub const PROPOSAL_SKEW_MILLIS: u64 = 5 * 60 * 1000;
 pub const LOOKUP_VALIDITY_MILLIS: u64 = 15 * 60 * 1000;
 /// How long both epochs stay open before any hospital, and not the older one's opener alone, may close the older one.
 pub const EPOCH_OVERLAP_MILLIS: u64 = 30 * 86_400_000;
+/// How late a denial may be recorded, in milliseconds: a ledger may have been down in between.
+pub const DENIAL_AGE_MILLIS_MAX: u64 = 31 * 86_400_000;
 /// Cases in one `publish_cases`.
 pub const PUBLISH_BATCH_MAX: usize = 100;
 /// Look-ups in one `record_lookups`.

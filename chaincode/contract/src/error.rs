@@ -150,6 +150,8 @@ codes! {
     DenialExists = "denial-exists",
     /// Another item of the same batch wants the same thing.
     DuplicateInBatch = "duplicate-in-batch",
+    /// The denial is older than any that waited for the ledger.
+    DenialTooOld = "denial-too-old",
 }
 
 impl fmt::Display for Code {

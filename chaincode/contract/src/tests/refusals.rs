@@ -295,6 +295,11 @@ const STORIES: &[(Code, Story)] = &[
 ];
 
 fn too_large() -> End {
+    (Code::DenialTooOld, || {
+        let mut old = denial("alpha", 1);
+        old.time = semblance_core::time::Timestamp::from_millis(NOW.millis() - 32 * Day::MILLIS);
+        record_denial(&mut World::new(), old)
+    }),
     let mut writer = Writer::record(1);
     writer.count(101);
     for _ in 0..101 {

@@ -1,8 +1,11 @@
 //! `record_denials`: an organisation's coded notes of what it refused. The same denial twice is recorded once.
+//!
+//! A denial may have waited for the ledger, but not for longer than a month: nobody fills the days of the past.
 
 use semblance_core::denial::Denial;
 use semblance_core::id::DenialId;
-use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
+use semblance_core::limits::{DENIAL_AGE_MILLIS_MAX, PROPOSAL_SKEW_MILLIS};
+use semblance_core::time::Day;
 
 use crate::call::Call;
 use crate::event::Event;
@@ -34,6 +37,11 @@ fn record(call: &mut Call<'_>, denial: Denial) -> Result<Option<DenialId>, Contr
             let message = format!("denial id {} was used before: draw a new one", denial.id);
             return Err(ContractError::new(Code::DenialExists, message));
         }
+        None if call.now() > denial.time.plus(DENIAL_AGE_MILLIS_MAX) => {
+            let days = DENIAL_AGE_MILLIS_MAX / Day::MILLIS;
+            let message = format!("the denial is over {days} days old: keep it in the own audit alone");
+            return Err(ContractError::new(Code::DenialTooOld, message));
+        }
         None => {}
     }
     call.claim(&[&denial_key])?;
@@ -44,7 +52,10 @@ fn record(call: &mut Call<'_>, denial: Denial) -> Result<Option<DenialId>, Contr
 #[cfg(test)]
 mod tests {
     use semblance_core::denial::Denial;
+    use semblance_core::limits::{DENIAL_AGE_MILLIS_MAX, PROPOSAL_SKEW_MILLIS};
+    use semblance_core::time::Timestamp;
 
+    use crate::Code;
     use crate::tests::world::*;
     use crate::wire::{List, OfOrganisationOnDay, Outcomes, Page, PageRequest};
 
@@ -57,6 +68,26 @@ mod tests {
         let argument = OfOrganisationOnDay { organisation: id("alpha"), day: TODAY, page: PageRequest::first(9) };
         let page: Page<Denial> = world.node("north", "denials", &argument).unwrap();
         assert_eq!(page.rows, [denial("alpha", 1), denial("alpha", 2)]);
+    }
+
+    #[test]
+    fn a_denial_waits_for_the_ledger_a_month_at_most() {
+        let mut world = World::new();
+        let record = |world: &mut World, number| {
+            let denials = List::<_, 100>::new(vec![denial("alpha", number)]).unwrap();
+            only(world.node("alpha", "record_denials", &denials).unwrap())
+        };
+        // A clock as far ahead as it may be, then ledgers that were down for so long.
+        world.stub.set_timestamp(Timestamp::from_millis(NOW.millis() - PROPOSAL_SKEW_MILLIS));
+        record(&mut world, 1).unwrap();
+        world.stub.set_timestamp(Timestamp::from_millis(NOW.millis() - PROPOSAL_SKEW_MILLIS - 1));
+        assert_eq!(record(&mut world, 2), Err(Code::DenialTime));
+        world.stub.set_timestamp(NOW.plus(DENIAL_AGE_MILLIS_MAX));
+        record(&mut world, 2).unwrap();
+        world.stub.set_timestamp(NOW.plus(DENIAL_AGE_MILLIS_MAX + 1));
+        assert_eq!(record(&mut world, 3), Err(Code::DenialTooOld));
+        record(&mut world, 2).unwrap();
+        assert!(world.writes.public.is_empty(), "what stands there already is no news");
     }
 
     #[test]
