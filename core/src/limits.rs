@@ -70,6 +70,10 @@ pub const TRANSIENTS_MAX: usize = 16;
 pub const TRANSIENT_NAME_MAX: usize = 64;
 /// How long a consent holds at most, in milliseconds: five years, one or two of them leap years.
 pub const CONSENT_MILLIS_MAX: u64 = (5 * 365 + 2) * 86_400_000;
+/// Keys of one case, each in the place of the one before: so many does a withdrawal look through.
+pub const PATIENT_KEYS_MAX: usize = 32;
+/// Epochs from the first to the last in which one consent is published: so many does one withdrawal end.
+pub const CONSENT_EPOCHS_MAX: u32 = 500;
 /// Bytes of a hospital's own name of a case.
 pub const LOCAL_CASE_ID_MAX: usize = 128;
 /// Characters of a vocabulary release's name.

@@ -92,6 +92,8 @@ codes! {
     UnknownPatientKey = "unknown-patient-key",
     /// Another key has taken the patient's key's place.
     PatientKeyReplaced = "patient-key-replaced",
+    /// A case's key was replaced as often as a withdrawal can follow: register a key that takes no other's place.
+    PatientKeysExhausted = "patient-keys-exhausted",
     /// The consent id was used before; once withdrawn it is dead for ever.
     ConsentExists = "consent-exists",
     /// No such consent.
@@ -118,6 +120,8 @@ codes! {
     ReplacesMismatch = "replaces-mismatch",
     /// The case was published as often as an epoch allows.
     PublicationsExhausted = "publications-exhausted",
+    /// The consent was published in as many epochs as a withdrawal can end: ask for a new one.
+    EpochsExhausted = "epochs-exhausted",
     /// The transient data do not hold one fingerprint for each item.
     FingerprintMissing = "fingerprint-missing",
     /// A fingerprint is not in its form: size, count or order of tokens.
@@ -146,12 +150,12 @@ codes! {
     EntryMismatch = "entry-mismatch",
     /// The denial says it is of a time still to come.
     DenialTime = "denial-time",
+    /// The denial is older than any that waited for the ledger.
+    DenialTooOld = "denial-too-old",
     /// Another denial has this id.
     DenialExists = "denial-exists",
     /// Another item of the same batch wants the same thing.
     DuplicateInBatch = "duplicate-in-batch",
-    /// The denial is older than any that waited for the ledger.
-    DenialTooOld = "denial-too-old",
 }
 
 impl fmt::Display for Code {

@@ -135,6 +135,13 @@ const STORIES: &[(Code, Story)] = &[
         world.replace_key(&patient, true).unwrap();
         world.grant("north", patient.signed(|_| ()))
     }),
+    (Code::PatientKeysExhausted, || {
+        let mut world = World::new();
+        let mut patient = world.registered("north");
+        loop {
+            patient.key = world.replace_key(&patient, false)?;
+        }
+    }),
     (Code::ConsentExists, || {
         let mut world = World::new();
         let patient = world.patient("north");
@@ -210,6 +217,17 @@ const STORIES: &[(Code, Story)] = &[
         let handle = world.handle();
         world.publish("north", item(&patient, handle, Some(last)))
     }),
+    (Code::EpochsExhausted, || {
+        let mut world = World::new();
+        let (patient, _) = world.published("north");
+        // As if all epochs up to this one had been opened and closed.
+        let late = EpochNumber(EPOCH.0 + semblance_core::limits::CONSENT_EPOCHS_MAX);
+        let mut epoch = semblance_core::epoch::Epoch::decode(&world.stub.state()[&key::epoch(EPOCH)]).unwrap();
+        epoch.number = late;
+        world.stub.tamper(&key::epoch(late), epoch.encode());
+        let next = world.handle();
+        world.publish("north", PublishItem { epoch: late, ..item(&patient, next, None) })
+    }),
     (Code::FingerprintMissing, || {
         let mut world = World::new();
         let (patient, handle) = (world.patient("north"), world.handle());
@@ -277,6 +295,11 @@ const STORIES: &[(Code, Story)] = &[
         late.time = NOW.plus(6 * 60 * 1000);
         record_denial(&mut World::new(), late)
     }),
+    (Code::DenialTooOld, || {
+        let mut old = denial("alpha", 1);
+        old.time = semblance_core::time::Timestamp::from_millis(NOW.millis() - 32 * Day::MILLIS);
+        record_denial(&mut World::new(), old)
+    }),
     (Code::DenialExists, || {
         let mut world = World::new();
         record_denial(&mut world, denial("alpha", 1)).unwrap();
@@ -295,11 +318,6 @@ const STORIES: &[(Code, Story)] = &[
 ];
 
 fn too_large() -> End {
-    (Code::DenialTooOld, || {
-        let mut old = denial("alpha", 1);
-        old.time = semblance_core::time::Timestamp::from_millis(NOW.millis() - 32 * Day::MILLIS);
-        record_denial(&mut World::new(), old)
-    }),
     let mut writer = Writer::record(1);
     writer.count(101);
     for _ in 0..101 {

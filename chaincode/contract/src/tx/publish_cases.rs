@@ -9,12 +9,12 @@ use semblance_core::case::{CaseStatus, PublishedCase};
 use semblance_core::consent::{Consent, Scope};
 use semblance_core::fingerprint::PrivateValue;
 use semblance_core::id::OrganisationId;
-use semblance_core::limits::PUBLICATIONS_MAX;
+use semblance_core::limits::{CONSENT_EPOCHS_MAX, PUBLICATIONS_MAX};
 use semblance_core::organisation::OrganisationKind;
 use semblance_core::record::Record;
 use semblance_core::time::Timestamp;
 
-use crate::call::Call;
+use crate::call::{Call, decode};
 use crate::check;
 use crate::event::{CasePublication, Event};
 use crate::state::{CaseTombstone, Publication};
@@ -72,6 +72,7 @@ fn publish(call: &mut Call<'_>, item: &PublishItem, value: Opaque) -> Result<Cas
     let live_key = key::live(item.consent, item.epoch);
     let published_key = key::published(&hospital, consent.case, item.epoch);
     check_earlier(call, item, &live_key)?;
+    check_epochs(call, item)?;
     let count = check_case(call, item, &published_key)?;
     call.claim(&[&handle_key, &live_key, &published_key])?;
 
@@ -131,6 +132,20 @@ fn check_earlier(call: &mut Call<'_>, item: &PublishItem, live_key: &str) -> Res
             Err(ContractError::new(Code::ReplacesMismatch, message))
         }
     }
+}
+
+/// All epochs of a consent lie so near each other that one withdrawal reads them at once.
+fn check_epochs(call: &mut Call<'_>, item: &PublishItem) -> Result<(), ContractError> {
+    let prefix = key::live_of_consent(item.consent);
+    for (key, value) in call.stub().range(&prefix, &key::end(&prefix), 1)? {
+        let first = check::case(call, decode::<Publication>(&key, &value)?.handle)?.epoch;
+        if item.epoch.0 >= first.0.saturating_add(CONSENT_EPOCHS_MAX) {
+            let consent = item.consent;
+            let message = format!("consent {consent} was published in {CONSENT_EPOCHS_MAX} epochs: ask for a new one");
+            return Err(ContractError::new(Code::EpochsExhausted, message));
+        }
+    }
+    Ok(())
 }
 
 /// The same local case may have been published under an earlier consent: then that handle must be dead, and counts,

@@ -1,8 +1,11 @@
 //! `register_patient_key`: keys that speak for the patients of a hospital's cases, one key a case.
 //!
 //! A key may take an earlier one's place: with the earlier key's signature, or without it as a recovery that stays
-//! visible. Consents given with the earlier key stay, and either key may withdraw them.
+//! visible. Consents given with the earlier key stay, and either key may withdraw them: a withdrawal follows the keys
+//! from the one in the consent on, and a case has no more of them than it follows.
 
+use semblance_core::id::OrganisationId;
+use semblance_core::limits::PATIENT_KEYS_MAX;
 use semblance_core::patient_key::{PatientKeyEntry, PatientKeyError, PatientKeyRegistration};
 use semblance_core::signature::VerifyingKey;
 
@@ -48,12 +51,7 @@ fn succeed(
     previous: VerifyingKey,
 ) -> Result<(), ContractError> {
     let hospital = &registration.hospital;
-    let previous_key = key::patient_key(hospital, &previous);
-    let record: PatientKeyRecord = call
-        .load(&previous_key)?
-        .ok_or_else(|| ContractError::new(Code::UnknownPatientKey, "the previous patient key is not registered"))?;
-    let earlier =
-        record.registration(call.network_id()).map_err(|error| ContractError::corrupt(&previous_key, &error))?;
+    let earlier = registered(call, hospital, previous)?;
     if earlier.case != registration.case {
         return Err(ContractError::new(Code::CaseMismatch, "the previous patient key speaks for another case"));
     }
@@ -61,6 +59,7 @@ fn succeed(
     if call.exists(&successor_key)? {
         return Err(ContractError::new(Code::PatientKeyReplaced, "the previous patient key was replaced before"));
     }
+    check_chain(call, &earlier)?;
     let newest: Option<NewestConsent> = call.load(&key::patient_consent(hospital, &previous))?;
     call.claim(&[&successor_key])?;
     call.save_owned(&successor_key, &Successor(registration.key), hospital)?;
@@ -68,6 +67,35 @@ fn succeed(
         call.save_owned(&key::patient_consent(hospital, &registration.key), &newest, hospital)?;
     }
     Ok(())
+}
+
+/// An earlier key of the same hospital.
+fn registered(
+    call: &mut Call<'_>,
+    hospital: &OrganisationId,
+    key: VerifyingKey,
+) -> Result<PatientKeyRegistration, ContractError> {
+    let own_key = key::patient_key(hospital, &key);
+    let record: PatientKeyRecord = call
+        .load(&own_key)?
+        .ok_or_else(|| ContractError::new(Code::UnknownPatientKey, "the previous patient key is not registered"))?;
+    record.registration(call.network_id()).map_err(|error| ContractError::corrupt(&own_key, &error))
+}
+
+/// The newest key so far may have one more in its place.
+fn check_chain(call: &mut Call<'_>, newest: &PatientKeyRegistration) -> Result<(), ContractError> {
+    let mut previous = newest.previous;
+    // The key that comes and the newest so far are two.
+    for _ in 2..PATIENT_KEYS_MAX {
+        let Some(key) = previous else { return Ok(()) };
+        previous = registered(call, &newest.hospital, key)?.previous;
+    }
+    if previous.is_none() {
+        return Ok(());
+    }
+    let message =
+        format!("a case has at most {PATIENT_KEYS_MAX} keys in a row: register one that takes no other's place");
+    Err(ContractError::new(Code::PatientKeysExhausted, message))
 }
 
 fn refusal(error: PatientKeyError) -> ContractError {

@@ -2,13 +2,15 @@
 //!
 //! One public transaction ends the consent for ever and takes its cases of all epochs out. It needs neither the
 //! hospital nor a matcher, because a tombstone's first write stands under the ordinary rule (a later one would need
-//! the hospital, so that no two others take it away) and no private data are touched; their purge is `purge_case`. The key in the consent may always withdraw it, also after another took its place, so that a
-//! recovery by the hospital cannot take the patient's last word away. A second withdrawal changes nothing and succeeds.
+//! the hospital, so that no two others take it away) and no private data are touched; their purge is `purge_case`. The key
+//! in the consent may always withdraw it, also after another took its place, so that a recovery by the hospital cannot
+//! take the patient's last word away. A second withdrawal changes nothing and succeeds. However often a key was replaced
+//! and however many epochs the consent was published in, a withdrawal fits: registration and publication see to that.
 
 use semblance_core::case::CaseStatus;
 use semblance_core::consent::{Consent, ConsentError, Withdrawal};
 use semblance_core::id::CaseHandle;
-use semblance_core::limits::PAGE_MAX;
+use semblance_core::limits::{CONSENT_EPOCHS_MAX, PATIENT_KEYS_MAX};
 use semblance_core::signature::VerifyingKey;
 
 use crate::call::{Call, decode};
@@ -17,9 +19,6 @@ use crate::event::{Event, OwnedCase};
 use crate::state::{CaseTombstone, ConsentTombstone, Publication, Successor};
 use crate::wire::{SignedStatement, Withdrawn};
 use crate::{Code, ContractError, key};
-
-/// How often a patient's key may have been replaced.
-const SUCCESSORS_MAX: usize = 32;
 
 pub(crate) fn run(call: &mut Call<'_>, argument: SignedStatement) -> Result<Withdrawn, ContractError> {
     let claim = argument.0.claim::<Withdrawal>(call.network_id())?;
@@ -44,7 +43,7 @@ pub(crate) fn run(call: &mut Call<'_>, argument: SignedStatement) -> Result<With
 /// The signer is the consent's own key, or one that took its place.
 fn check_speaker(call: &mut Call<'_>, consent: &Consent, signer: &VerifyingKey) -> Result<(), ContractError> {
     let mut speaker = consent.patient_key;
-    for _ in 0..SUCCESSORS_MAX {
+    for _ in 0..PATIENT_KEYS_MAX {
         if speaker == *signer {
             return Ok(());
         }
@@ -59,7 +58,7 @@ fn check_speaker(call: &mut Call<'_>, consent: &Consent, signer: &VerifyingKey) 
 /// The newest handle of the consent in each epoch; earlier ones have their tombstones since they were replaced.
 fn handles(call: &mut Call<'_>, consent: &Consent) -> Result<Vec<CaseHandle>, ContractError> {
     let prefix = key::live_of_consent(consent.consent);
-    let rows = call.stub().range(&prefix, &key::end(&prefix), PAGE_MAX)?;
+    let rows = call.stub().range(&prefix, &key::end(&prefix), CONSENT_EPOCHS_MAX as usize)?;
     rows.iter().map(|(key, value)| decode::<Publication>(key, value).map(|publication| publication.handle)).collect()
 }
 
@@ -90,6 +89,7 @@ fn refusal(error: ConsentError) -> ContractError {
 #[cfg(test)]
 mod tests {
     use semblance_core::case::CaseStatus;
+    use semblance_core::limits::{CONSENT_EPOCHS_MAX, PATIENT_KEYS_MAX};
     use semblance_core::signature::Statement;
     use semblance_core::token::EpochNumber;
 
@@ -164,6 +164,49 @@ mod tests {
         let (patient, _) = world.published("north");
         world.replace_key(&patient, false).unwrap();
         world.withdraw("south", &patient).unwrap();
+    }
+
+    #[test]
+    fn the_last_of_the_most_keys_may_withdraw_what_the_first_consented_to() {
+        let mut world = World::new();
+        let (patient, handle) = world.published("north");
+        let mut heir = patient.clone();
+        for _ in 1..PATIENT_KEYS_MAX {
+            heir.key = world.replace_key(&heir, false).unwrap();
+        }
+        assert_eq!(world.replace_key(&heir, true).map(|_| ()), Err(Code::PatientKeysExhausted));
+        assert_eq!(world.withdraw("south", &heir).unwrap().handles, [handle]);
+        // The hospital may still register a key that takes no other's place.
+        let fresh = Patient { key: node("fresh"), ..patient };
+        world.register("north", fresh.entry()).unwrap();
+    }
+
+    #[test]
+    fn a_withdrawal_ends_the_most_epochs_at_once() {
+        let mut world = World::new();
+        let patient = world.patient("north");
+        let mut handles = Vec::new();
+        for number in 1..=CONSENT_EPOCHS_MAX {
+            let item = in_epoch(&mut world, &patient, number);
+            handles.push(item.handle);
+            world.publish("north", item).unwrap();
+            world.close("north", number).unwrap();
+        }
+        let one_more = in_epoch(&mut world, &patient, CONSENT_EPOCHS_MAX + 1);
+        assert_eq!(world.publish("north", one_more), Err(Code::EpochsExhausted));
+
+        assert_eq!(world.withdraw("beta", &patient).unwrap().handles, handles);
+        for handle in handles {
+            assert!(world.stub.state().contains_key(&key::case_tombstone(handle)), "{handle}");
+        }
+    }
+
+    /// Opens an epoch, unless it is the first, and has the patient's case ready for it.
+    fn in_epoch(world: &mut World, patient: &Patient, number: u32) -> PublishItem {
+        if number > 1 {
+            world.admin::<Empty>("north", "open_epoch", &open_epoch(number)).unwrap();
+        }
+        PublishItem { epoch: EpochNumber(number), ..item(patient, world.handle(), None) }
     }
 
     #[test]

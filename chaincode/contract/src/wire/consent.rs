@@ -2,7 +2,7 @@
 
 use semblance_core::encode::{DecodeError, Reader, Writer};
 use semblance_core::id::{CaseHandle, ConsentId, OrganisationId};
-use semblance_core::limits::{PAGE_MAX, PUBLISH_BATCH_MAX};
+use semblance_core::limits::{CONSENT_EPOCHS_MAX, PUBLISH_BATCH_MAX};
 use semblance_core::patient_key::PatientKeyEntry;
 use semblance_core::record::Record;
 use semblance_core::signature::{SignedBytes, VerifyingKey};
@@ -53,7 +53,7 @@ impl Record for Withdrawn {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let hospital = OrganisationId::read(reader)?;
-        let count = reader.count("withdrawn cases", PAGE_MAX)?;
+        let count = reader.count("withdrawn cases", CONSENT_EPOCHS_MAX as usize)?;
         let handles = (0..count).map(|_| CaseHandle::read(reader)).collect::<Result<_, _>>()?;
         Ok(Self { hospital, handles })
     }
