@@ -4,6 +4,7 @@
 //! explainable groups with the worth of each, and every match names those it shares with what each adds.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::encode::{DecodeError, Reader, Writer, domain};
 use crate::id::{CaseHandle, Digest, NetworkId, OrganisationId};
@@ -64,8 +65,8 @@ pub enum AnswerError {
     Shared,
 }
 
-/// What an answer says, before it is checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What an answer says, before it is checked; debug output does not show the salt.
+#[derive(Clone, PartialEq, Eq)]
 pub struct AnswerParts {
     /// The network.
     pub network: NetworkId,
@@ -79,6 +80,19 @@ pub struct AnswerParts {
     pub explainable: Vec<GroupValue>,
     /// The found cases, best first: the first has rank 1.
     pub matches: Vec<Match>,
+}
+
+impl fmt::Debug for AnswerParts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("AnswerParts")
+            .field("network", &self.network)
+            .field("request", &self.request)
+            .field("coverage", &self.coverage)
+            .field("explainable", &self.explainable)
+            .field("matches", &self.matches)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A matcher's answer, checked; reads like its [`AnswerParts`].
@@ -291,6 +305,12 @@ mod tests {
         ] {
             assert_ne!(base, other);
         }
+    }
+
+    #[test]
+    fn debug_output_shows_no_salt() {
+        let shown = format!("{:?}", Answer::new(AnswerParts { salt: [0xa7; 32], ..parts() }).unwrap());
+        assert!(shown.contains("matches") && !shown.contains("167") && !shown.contains("salt"), "{shown}");
     }
 
     #[test]

@@ -10,8 +10,8 @@ use crate::token::EpochNumber;
 /// The salted commitment to a local case: BLAKE3 keyed with the salt over the statement `semblance/case-commitment`
 /// version 1 (network), hospital, local case id.
 ///
-/// The salt is drawn once for a consent and stays at the hospital: whoever knows it and the local id can show that
-/// consent, published case and look-up speak of one case, and nobody else can guess the id.
+/// The salt is drawn once for a case, with its first key, and stays at the hospital: whoever knows it and the local id
+/// can show that consents, published case and look-ups speak of one case, and nobody else can guess the id.
 #[must_use]
 pub fn case_commitment(salt: &[u8; 32], network: NetworkId, hospital: &OrganisationId, local_id: &str) -> Digest {
     let mut writer = Writer::statement(domain::CASE_COMMITMENT, 1, network);

@@ -95,11 +95,17 @@ impl Fingerprint {
 }
 
 /// What lies in a hospital's private collection: a random salt and the fingerprint, purged together, so that the hash
-/// left on the ledger confirms no guess.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// left on the ledger confirms no guess. Debug output shows neither.
+#[derive(Clone, PartialEq, Eq)]
 pub struct PrivateValue {
     salt: [u8; 32],
     fingerprint: Fingerprint,
+}
+
+impl std::fmt::Debug for PrivateValue {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("PrivateValue(..)")
+    }
 }
 
 impl PrivateValue {
@@ -187,6 +193,12 @@ mod tests {
                 prop_assert_eq!(value.encode(), bytes);
             }
         }
+    }
+
+    #[test]
+    fn debug_output_shows_nothing() {
+        let value = PrivateValue::with_salt(Fingerprint::new(tokens(8)).unwrap(), [0xa7; 32]);
+        assert_eq!(format!("{value:?}"), "PrivateValue(..)");
     }
 
     fn tokens(count: u64) -> Vec<Token> {
