@@ -7,8 +7,9 @@
 //! version number, write the file again with `SEMBLANCE_WRITE_VECTORS=1 cargo test -p semblance-core --test tokens`.
 #![expect(clippy::unwrap_used, reason = "a test: a missing or malformed vector must fail it")]
 
+mod stored;
+
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use hmac::{Hmac, Mac};
 use semblance_core::dummies::{CaseSecret, Frequencies, Purpose, draw};
@@ -21,6 +22,7 @@ use semblance_core::token::{EpochNumber, Seed, key_check, seed_input};
 use semblance_core::vocabulary::Vocabulary;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use stored::{bytes, stored};
 
 const EPOCH: EpochNumber = EpochNumber(7);
 const EPOCH_KEY: [u8; 32] = [0x42; 32];
@@ -125,14 +127,7 @@ fn built() -> Value {
 
 #[test]
 fn tokens() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/tokens.json");
-    let built = built();
-    if std::env::var_os("SEMBLANCE_WRITE_VECTORS").is_some() {
-        std::fs::write(&path, format!("{}\n", serde_json::to_string_pretty(&built).unwrap())).unwrap();
-    }
-    let stored: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    assert_eq!(stored, built);
-    let bytes = |value: &Value| hex::decode(value.as_str().unwrap()).unwrap();
+    let stored = stored("tokens", &built());
     let private = bytes(&stored["fingerprint"]["private_value"]);
     assert_eq!(PrivateValue::decode(&private).unwrap().encode(), private);
     for breadth in ["close", "wide"] {

@@ -5,7 +5,7 @@
 //! files again with `SEMBLANCE_WRITE_VECTORS=1 cargo test -p semblance-core --test vectors`.
 #![expect(clippy::unwrap_used, reason = "a test: a missing or malformed vector must fail it")]
 
-use std::path::Path;
+mod stored;
 
 use semblance_core::answer::{Answer, AnswerParts, Coverage, GroupValue, Match};
 use semblance_core::audit::head::{AuditHead, HeadText};
@@ -31,24 +31,10 @@ use semblance_core::signature::{Signature, SignedBytes, SigningKey, Statement, V
 use semblance_core::time::{Day, Timestamp};
 use semblance_core::token::EpochNumber;
 use serde_json::{Value, json};
+use stored::{bytes, stored};
 
 const NETWORK: NetworkId = NetworkId::from_bytes([0x11; 16]);
 const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
-
-/// Compares with the stored file, or writes it, and returns what is stored.
-fn stored(name: &str, built: Value) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(format!("{name}.json"));
-    if std::env::var_os("SEMBLANCE_WRITE_VECTORS").is_some() {
-        std::fs::write(&path, format!("{}\n", serde_json::to_string_pretty(&built).unwrap())).unwrap();
-    }
-    let stored: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    assert_eq!(stored, built, "{name}.json");
-    stored
-}
-
-fn bytes(value: &Value) -> Vec<u8> {
-    hex::decode(value.as_str().unwrap()).unwrap()
-}
 
 fn array<const N: usize>(value: &Value) -> [u8; N] {
     bytes(value).try_into().unwrap()
@@ -242,7 +228,7 @@ fn signed_statements() {
             "endorsers": ["matcher", "north"],
         })),
     });
-    let stored = stored("signed", built);
+    let stored = stored("signed", &built);
     verifies(&stored["patient_key_registration"], &registration());
     verifies(&stored["consent"], &consent());
     verifies(&stored["withdrawal"], &withdrawal());
@@ -271,7 +257,7 @@ fn countersigned_patient_key_and_head_text() {
         },
         "audit_head_text": text,
     });
-    let stored = stored("envelopes", built);
+    let stored = stored("envelopes", &built);
     let entry = PatientKeyEntry::decode(&bytes(&stored["patient_key_entry"]["bytes"])).unwrap();
     let (verified, standing) = entry.verify(NETWORK, &hospital_key().verifying_key()).unwrap();
     assert_eq!((verified.statement(), standing), (&registration(), KeyStanding::Rotated));
@@ -318,7 +304,7 @@ fn commitments() {
             "hash": transient_hash(&transient()).unwrap().to_string(),
         },
     });
-    let stored = stored("commitments", built);
+    let stored = stored("commitments", &built);
     assert_eq!(Answer::decode(&bytes(&stored["answer"]["bytes"]), NETWORK).unwrap(), answer());
 }
 
@@ -350,7 +336,7 @@ fn sealed_messages() {
             "slots": hex::encode(slots.finish()),
         },
     });
-    let stored = stored("sealed", built);
+    let stored = stored("sealed", &built);
     let secret = SealingSecret::from_bytes(array(&stored["secret"])).unwrap();
     assert_eq!(*secret.open(b"info", b"aad", &bytes(&stored["message"]["sealed"])).unwrap(), b"message");
     let record = SealedEpochKey::decode(&bytes(&stored["epoch_key"]["record"])).unwrap();
@@ -409,7 +395,7 @@ fn records() {
         Denial::NAME: hex::encode(denial.encode()),
         LookupEntry::NAME: hex::encode(entry.encode()),
     });
-    let stored = stored("records", built);
+    let stored = stored("records", &built);
     reads(&stored, &network);
     reads(&stored, &genesis);
     reads(&stored, &organisation());

@@ -1,7 +1,9 @@
 //! Tests across transactions, and the small world that all tests of the contract play in.
 
 mod events;
+mod fields;
 mod permissions;
 mod properties;
 mod refusals;
+mod vectors;
 pub(crate) mod world;
