@@ -30,7 +30,9 @@ fuzz seconds="60" target="":
     export RUSTC_BOOTSTRAP=1
     # The same versions as everywhere in the house.
     cp ../../Cargo.lock .
-    for target in $(test -n "{{target}}" && echo "{{target}}" || cargo fuzz list); do
+    targets="{{target}}"
+    if [ -z "$targets" ]; then targets="$(cargo fuzz list)"; fi
+    for target in $targets; do
         mkdir -p "corpus/$target"
         cargo fuzz run "$target" "corpus/$target" "seeds/$target" -- -max_total_time={{seconds}} -rss_limit_mb=2048
     done
