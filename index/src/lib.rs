@@ -32,3 +32,7 @@ pub use explain::{Explanation, GroupMatch, Support};
 pub use position::Position;
 pub use search::{Filters, Hit, Searcher, View};
 pub use writer::{Merging, Writer};
+
+// Open to the fuzz targets alone.
+#[doc(hidden)]
+pub use position::Mark;

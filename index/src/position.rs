@@ -15,7 +15,7 @@ pub struct Position {
 
 /// What a commit carries beside the data, in tantivy's own commit payload and so atomic with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub struct Mark {
     pub(crate) position: Position,
     /// The largest ordinal ever added, also if its case is gone.
     pub(crate) ordinal: Option<u32>,
@@ -24,12 +24,18 @@ pub(crate) struct Mark {
 impl Mark {
     const VERSION: &'static str = "1";
 
-    pub(crate) fn encode(self) -> String {
+    /// One line of text: version, block, time in milliseconds, ordinal or `-`.
+    #[must_use]
+    pub fn encode(self) -> String {
         let ordinal = self.ordinal.map_or_else(|| "-".to_owned(), |ordinal| ordinal.to_string());
         format!("{} {} {} {ordinal}", Self::VERSION, self.position.block, self.position.time.millis())
     }
 
-    pub(crate) fn decode(text: &str) -> Result<Self, IndexError> {
+    /// Reads exactly what [`Mark::encode`] writes.
+    ///
+    /// # Errors
+    /// Anything else, or a newer version.
+    pub fn decode(text: &str) -> Result<Self, IndexError> {
         let unusable = || IndexError::Unusable("its commit mark is unreadable or of a newer version");
         let mut words = text.split(' ');
         let mut word = || words.next().ok_or_else(unusable);

@@ -33,3 +33,7 @@ pub use send::SendReport;
 pub use service::{HospitalService, Parts, known};
 pub use step::{CaseProblem, Selection, StepReport};
 pub use withdraw::WithdrawalReport;
+
+// Open to the fuzz targets alone.
+#[doc(hidden)]
+pub use publish::QueuedPublication;

@@ -217,19 +217,25 @@ impl HospitalService {
 }
 
 /// One publication as the outbox keeps it until the ledger acknowledges it.
-pub(crate) struct QueuedPublication {
+pub struct QueuedPublication {
     pub(crate) item: PublishItem,
     pub(crate) value: Vec<u8>,
 }
 
 impl QueuedPublication {
-    fn encode(&self) -> Vec<u8> {
+    /// Version 1, the item's fields, the private value with its length.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::record(1);
         self.item.write(&mut writer);
         writer.bytes(&self.value).finish()
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// Reads exactly what [`QueuedPublication::encode`] writes.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (_, mut reader) = Reader::record(bytes, "queued publication", 1)?;
         let item = PublishItem::read(&mut reader)?;
         let value = reader.bytes("private value", PrivateValue::BYTES_MAX)?.to_vec();

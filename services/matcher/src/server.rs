@@ -46,7 +46,7 @@ impl MatcherService {
 impl v1::matcher_server::Matcher for MatcherService {
     async fn search(&self, request: Request<v1::SearchRequest>) -> Result<Response<v1::SearchResponse>, Status> {
         let caller = self.caller(&request)?;
-        let incoming = incoming(request.into_inner())?;
+        let incoming = IncomingSearch::try_from(request.into_inner())?;
         // In a task of its own: a caller that goes away leaves nothing half-done.
         let search = Arc::clone(&self.search);
         let answered = tokio::spawn(async move { search.search(&caller, incoming).await })
@@ -72,14 +72,18 @@ impl v1::matcher_server::Matcher for MatcherService {
     }
 }
 
-fn incoming(message: v1::SearchRequest) -> Result<IncomingSearch, Status> {
-    let malformed = |what| Status::invalid_argument(format!("{what} has another length than it must"));
-    let signature: [u8; 64] = message.signature.try_into().map_err(|_| malformed("the signature"))?;
-    Ok(IncomingSearch {
-        request: SignedBytes::new(message.request, Signature::from_bytes(signature)),
-        query: message.query,
-        query_salt: message.query_salt.try_into().map_err(|_| malformed("the query's salt"))?,
-    })
+impl TryFrom<v1::SearchRequest> for IncomingSearch {
+    type Error = Status;
+
+    fn try_from(message: v1::SearchRequest) -> Result<Self, Status> {
+        let malformed = |what| Status::invalid_argument(format!("{what} has another length than it must"));
+        let signature: [u8; 64] = message.signature.try_into().map_err(|_| malformed("the signature"))?;
+        Ok(Self {
+            request: SignedBytes::new(message.request, Signature::from_bytes(signature)),
+            query: message.query,
+            query_salt: message.query_salt.try_into().map_err(|_| malformed("the query's salt"))?,
+        })
+    }
 }
 
 /// The status of a refusal: its stable word in the metadata, its text as the message.

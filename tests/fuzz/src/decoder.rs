@@ -2,10 +2,16 @@
 //! the very same bytes again. Fuzz targets call these, and so does a plain test over a corpus and its mutations.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "test code: a panic is how it fails")]
 
+mod services;
+
 use std::cell::RefCell;
 
 use prost::Message;
 use semblance_contract::event::Event;
+use semblance_contract::state::{
+    CasePurge, CaseTombstone, ConsentRecord, ConsentTombstone, LookupRecord, LookupRow, NewestConsent,
+    PatientKeyRecord, Publication, RotationRecord, Successor,
+};
 use semblance_contract::testing::MemoryStub;
 use semblance_contract::wire::{Membership, RegisterMember, TRANSIENT_FINGERPRINTS};
 use semblance_contract::{Code, Contract, FUNCTIONS, SemblanceContract};
@@ -34,6 +40,8 @@ use semblance_hospital::store::Store;
 use semblance_ledger::embedded::block::{BlockData, Header, RecordedTransaction};
 use semblance_proto::v1;
 
+pub use services::{certificate, config, hospital, mark, outbox, search};
+
 /// The network of the stored test vectors, whose bytes are where the fuzzer begins.
 pub const NETWORK: NetworkId = NetworkId::from_bytes([0x11; 16]);
 
@@ -45,20 +53,26 @@ pub const ALL: &[(&str, Decoder)] = &[
     ("answer", answer),
     ("audit_head", audit_head),
     ("block", block),
+    ("certificate", certificate),
+    ("config", config),
     ("consent", consent),
     ("contract", contract),
     ("entry", entry),
     ("event", event),
     ("fingerprint", fingerprint),
+    ("hospital", hospital),
     ("hpoa", hpoa),
     ("import", import),
     ("lookup_request", lookup_request),
+    ("mark", mark),
     ("obo", obo),
+    ("outbox", outbox),
     ("patient_key", patient_key),
     ("proposal", proposal),
     ("query", query),
     ("record", record),
     ("rotation", rotation),
+    ("search", search),
     ("vocabulary", vocabulary),
     ("wire", wire),
     ("withdrawal", withdrawal),
@@ -291,8 +305,17 @@ pub fn record(bytes: &[u8]) {
     for check in [stored::<Genesis>, stored::<Organisation>, stored::<Epoch>, stored::<SealedEpochKey>] {
         check(bytes);
     }
-    stored::<PublishedCase>(bytes);
-    stored::<Denial>(bytes);
+    for check in [stored::<PublishedCase>, stored::<Denial>, stored::<CaseTombstone>, stored::<CasePurge>] {
+        check(bytes);
+    }
+    for check in [stored::<PatientKeyRecord>, stored::<Successor>, stored::<NewestConsent>, stored::<RotationRecord>] {
+        check(bytes);
+    }
+    for check in [stored::<ConsentRecord>, stored::<ConsentTombstone>, stored::<Publication>] {
+        check(bytes);
+    }
+    stored::<LookupRecord>(bytes);
+    stored::<LookupRow>(bytes);
 }
 
 /// The rotation of a key, and a new member.

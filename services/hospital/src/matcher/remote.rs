@@ -55,7 +55,7 @@ impl MatcherPort for RemoteMatcher {
             let mut request = Request::new(message.clone());
             request.set_timeout(DEADLINE);
             match self.client.clone().search(request).await {
-                Ok(response) => return found(response.into_inner()),
+                Ok(response) => return response.into_inner().try_into(),
                 Err(status) if tried < tries && in_a_moment(&status) => tried += 1,
                 Err(status) => return Err(error(&status)),
             }
@@ -64,13 +64,17 @@ impl MatcherPort for RemoteMatcher {
     }
 }
 
-fn found(response: v1::SearchResponse) -> Result<Found, MatcherError> {
-    let transaction: [u8; 32] = response
-        .transaction
-        .try_into()
-        .map_err(|_| MatcherError::Malformed("the transaction's id has not 32 bytes".to_owned()))?;
-    let transaction = TransactionId::from_bytes(transaction);
-    Ok(Found { answer: response.answer, transaction, block: response.block })
+impl TryFrom<v1::SearchResponse> for Found {
+    type Error = MatcherError;
+
+    fn try_from(response: v1::SearchResponse) -> Result<Self, MatcherError> {
+        let transaction: [u8; 32] = response
+            .transaction
+            .try_into()
+            .map_err(|_| MatcherError::Malformed("the transaction's id has not 32 bytes".to_owned()))?;
+        let transaction = TransactionId::from_bytes(transaction);
+        Ok(Self { answer: response.answer, transaction, block: response.block })
+    }
 }
 
 fn word(status: &Status) -> Option<&str> {
@@ -123,6 +127,7 @@ mod tests {
             assert!(matches!(error(&passing), MatcherError::Unavailable(_)), "{passing:?}");
         }
         assert!(in_a_moment(&status(Code::Unavailable, "index-behind")));
-        assert!(found(v1::SearchResponse { transaction: vec![0; 31], ..Default::default() }).is_err());
+        let short = v1::SearchResponse { transaction: vec![0; 31], ..Default::default() };
+        assert!(Found::try_from(short).is_err());
     }
 }

@@ -20,12 +20,19 @@ use crate::withdraw::WithdrawalReport;
 /// Most cases that one selection names.
 const SELECTION_MAX: usize = 10_000;
 
-pub(super) fn case(text: &str) -> Result<LocalCaseId, Status> {
+/// A case by its local id.
+///
+/// # Errors
+/// It is none.
+pub fn case(text: &str) -> Result<LocalCaseId, Status> {
     text.parse().map_err(|_| malformed("case"))
 }
 
 /// Either all, or at least one.
-pub(super) fn selection(message: Option<v1::Selection>) -> Result<Selection, Status> {
+///
+/// # Errors
+/// Both, neither, or a case that is none.
+pub fn selection(message: Option<v1::Selection>) -> Result<Selection, Status> {
     match message {
         Some(v1::Selection { all: true, cases }) if cases.is_empty() => Ok(Selection::All),
         Some(v1::Selection { all: false, cases }) if (1..=SELECTION_MAX).contains(&cases.len()) => {
@@ -36,15 +43,27 @@ pub(super) fn selection(message: Option<v1::Selection>) -> Result<Selection, Sta
     }
 }
 
-pub(super) fn limit(limit: u32) -> Result<usize, Status> {
+/// How many rows at most.
+///
+/// # Errors
+/// None, or more than a page has.
+pub fn limit(limit: u32) -> Result<usize, Status> {
     usize::try_from(limit).ok().filter(|limit| (1..=PAGE_MAX).contains(limit)).ok_or_else(|| malformed("limit"))
 }
 
-pub(super) fn skip(skip: u64) -> Result<usize, Status> {
+/// How many rows to pass over.
+///
+/// # Errors
+/// More than this machine counts.
+pub fn skip(skip: u64) -> Result<usize, Status> {
     usize::try_from(skip).map_err(|_| malformed("skip"))
 }
 
-pub(super) fn terms(message: &v1::ConsentRequest) -> Result<ConsentTerms, Status> {
+/// What a patient agrees to.
+///
+/// # Errors
+/// A scope, time or text that no consent has.
+pub fn terms(message: &v1::ConsentRequest) -> Result<ConsentTerms, Status> {
     let mut scopes = Vec::new();
     for scope in message.scopes() {
         scopes.push(match scope {
@@ -59,7 +78,11 @@ pub(super) fn terms(message: &v1::ConsentRequest) -> Result<ConsentTerms, Status
     ConsentTerms::new(&scopes, message.days, text).map_err(|error| status(&error))
 }
 
-pub(super) fn question(message: v1::LookUpRequest) -> Result<Question, Status> {
+/// What a clinician asks.
+///
+/// # Errors
+/// A field is not in its form.
+pub fn question(message: v1::LookUpRequest) -> Result<Question, Status> {
     let purpose = match message.purpose() {
         v1::LookUpPurpose::Diagnosis => Purpose::Diagnosis,
         v1::LookUpPurpose::SecondOpinion => Purpose::SecondOpinion,

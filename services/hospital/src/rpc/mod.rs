@@ -1,6 +1,8 @@
 //! The hospital's gRPC, for its own people's programs: a caller shows a certificate of this very hospital.
 
-mod convert;
+// Open to the fuzz targets alone.
+#[doc(hidden)]
+pub mod convert;
 mod import;
 mod status;
 
