@@ -135,12 +135,6 @@ impl Consent {
         }
         Ok(Self(parts))
     }
-
-    /// Whether it holds at this moment, unless withdrawn.
-    #[must_use]
-    pub fn holds_at(&self, moment: Timestamp) -> bool {
-        self.not_before <= moment && moment < self.expires
-    }
 }
 
 impl std::ops::Deref for Consent {
@@ -284,14 +278,6 @@ mod tests {
         assert_eq!(Scopes::new(&[]), Err(ConsentError::NoScope));
         let scopes: Vec<_> = parts().scopes.iter().collect();
         assert_eq!(scopes, [Scope::BeFound, Scope::ShareRecord]);
-    }
-
-    #[test]
-    fn it_holds_from_its_beginning_until_it_expires() {
-        let consent = Consent::new(parts()).unwrap();
-        for (millis, holds) in [(999, false), (1000, true), (1999, true), (2000, false)] {
-            assert_eq!(consent.holds_at(Timestamp::from_millis(millis)), holds, "{millis}");
-        }
     }
 
     #[test]
