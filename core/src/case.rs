@@ -2,7 +2,6 @@
 
 use crate::encode::{DecodeError, Reader, Writer, domain};
 use crate::id::{CaseHandle, ConsentId, Digest, NetworkId, OrganisationId};
-use crate::limits::LOCAL_CASE_ID_MAX;
 use crate::record::Record;
 use crate::time::Timestamp;
 use crate::token::EpochNumber;
@@ -18,40 +17,6 @@ pub fn case_commitment(salt: &[u8; 32], network: NetworkId, hospital: &Organisat
     hospital.write(&mut writer);
     writer.text(local_id);
     Digest::from_bytes(*blake3::keyed_hash(salt, &writer.finish()).as_bytes())
-}
-
-/// A hospital's own name of a case, which never leaves it; debug output does not show it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LocalCaseId(String);
-
-/// The text is no local case id.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a local case id has 1 to {LOCAL_CASE_ID_MAX} bytes without control characters")]
-pub struct LocalCaseIdError;
-
-impl LocalCaseId {
-    /// Checks a name.
-    ///
-    /// # Errors
-    /// Empty, too long, or with control characters.
-    pub fn new(text: &str) -> Result<Self, LocalCaseIdError> {
-        if text.is_empty() || text.len() > LOCAL_CASE_ID_MAX || text.chars().any(char::is_control) {
-            return Err(LocalCaseIdError);
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for LocalCaseId {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("LocalCaseId(..)")
-    }
 }
 
 /// Whether a published case can be found.
@@ -169,14 +134,6 @@ mod tests {
             assert!(!case.is_live_at(Timestamp::from_millis(20)));
             assert_strict(&case.encode(), PublishedCase::decode, Record::encode);
         }
-    }
-
-    #[test]
-    fn local_ids_are_bounded_and_not_shown() {
-        for bad in ["", "a\nb", &"a".repeat(LOCAL_CASE_ID_MAX + 1)] {
-            assert!(LocalCaseId::new(bad).is_err());
-        }
-        assert_eq!(format!("{:?}", LocalCaseId::new("4711").unwrap()), "LocalCaseId(..)");
     }
 
     #[test]

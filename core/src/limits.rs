@@ -74,8 +74,8 @@ pub const CONSENT_MILLIS_MAX: u64 = (5 * 365 + 2) * 86_400_000;
 pub const PATIENT_KEYS_MAX: usize = 32;
 /// Epochs from the first to the last in which one consent is published: so many does one withdrawal end.
 pub const CONSENT_EPOCHS_MAX: u32 = 500;
-/// Bytes of a hospital's own name of a case.
-pub const LOCAL_CASE_ID_MAX: usize = 128;
+/// Characters of a hospital's own name of a case.
+pub const LOCAL_CASE_ID_MAX: usize = 200;
 /// Characters of a vocabulary release's name.
 pub const VOCABULARY_RELEASE_MAX: usize = 32;
 /// Publications of one case in one epoch, under whatever consent, corrections included: the difference of two exposes

@@ -2,7 +2,6 @@
 
 use semblance_core::epoch::Epoch;
 use semblance_core::token::EpochNumber;
-use semblance_keys::EpochKey;
 
 use crate::error::{Denied, HospitalError};
 use crate::service::HospitalService;
@@ -39,21 +38,16 @@ impl HospitalService {
         if self.inner.seeds.holds(epoch.number) {
             return Ok(());
         }
-        let unusable =
-            |why: &str| HospitalError::denied(Denied::WrongEpoch, format!("the key of epoch {} {why}", epoch.number));
-        let sealed = self.inner.chain.sealed_epoch_key(epoch.number).await?;
-        let sealed = sealed.ok_or_else(|| unusable("was not sealed to this hospital: wait for the next epoch"))?;
-        let opened = self
-            .inner
-            .sealing
-            .iter()
-            .find_map(|secret| sealed.open(self.inner.network, epoch.number, secret).ok())
-            .ok_or_else(|| unusable("does not open with this hospital's sealing keys"))?;
-        let key = EpochKey::from_bytes(*opened);
-        if key.check_value(epoch.number) != epoch.key_check {
-            return Err(unusable("is not the one announced on the ledger: tell the epoch's opener"));
-        }
-        self.inner.seeds.hold(epoch.number, key);
+        let unusable = |why: String| HospitalError::denied(Denied::WrongEpoch, why);
+        let sealed = self.inner.chain.sealed_epoch_key(epoch.number).await?.ok_or_else(|| {
+            unusable(format!(
+                "the key of epoch {} was not sealed to this hospital: wait for the next epoch",
+                epoch.number
+            ))
+        })?;
+        let present = self.inner.chain.member(self.organisation()).await?.map(|member| member.sealing_key);
+        let opened = self.inner.sealing.open_epoch_key(&sealed, self.inner.network, epoch, present.as_ref());
+        self.inner.seeds.hold(epoch.number, opened.map_err(|error| unusable(error.to_string()))?);
         Ok(())
     }
 }

@@ -133,7 +133,7 @@ impl HospitalService {
         let asked = claim.claims();
         let digest = entry.request.digest();
         let mut changes = Vec::new();
-        for opened in entry.slots.open(self.inner.network, &digest, &self.inner.sealing) {
+        for opened in entry.slots.open(self.inner.network, &digest, self.inner.sealing.all()) {
             let Ok(found) = opened.receipt else {
                 tracing::warn!(request = %asked.request, "a receipt that was sealed to us is malformed");
                 continue;

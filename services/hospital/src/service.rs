@@ -13,7 +13,7 @@ use semblance_core::signature::SigningKey;
 use semblance_core::term::TermId;
 use semblance_core::time::{Clock, Timestamp};
 use semblance_core::vocabulary::{Resolution, Vocabulary};
-use semblance_keys::EpochKeySeeds;
+use semblance_keys::{EpochKeySeeds, SealingKeys};
 use semblance_ledger::Ledger;
 use tokio::sync::Mutex;
 
@@ -31,7 +31,7 @@ pub struct Parts {
     pub organisation: OrganisationId,
     /// Its node's signing key.
     pub signing: SigningKey,
-    /// Its sealing keys, the present one and earlier ones.
+    /// Its sealing keys, the newest first, then earlier ones that something may still be sealed to.
     pub sealing: Vec<SealingSecret>,
     /// Its database.
     pub store: Store,
@@ -59,7 +59,7 @@ pub(crate) struct Inner {
     pub(crate) network: NetworkId,
     pub(crate) organisation: OrganisationId,
     pub(crate) signing: SigningKey,
-    pub(crate) sealing: Vec<SealingSecret>,
+    pub(crate) sealing: SealingKeys,
     pub(crate) store: Store,
     pub(crate) chain: Chain,
     pub(crate) matchers: Vec<Arc<dyn MatcherPort>>,
@@ -95,7 +95,7 @@ impl HospitalService {
             network: parts.network,
             organisation: parts.organisation,
             signing: parts.signing,
-            sealing: parts.sealing,
+            sealing: SealingKeys::new(parts.sealing),
             store: parts.store,
             chain: Chain::new(parts.ledger, others),
             matchers: parts.matchers,

@@ -7,13 +7,15 @@
 
 mod epoch_key;
 mod local;
+mod sealing;
 
 use async_trait::async_trait;
 use semblance_core::term::TermId;
 use semblance_core::token::{EpochNumber, Seed};
 
-pub use epoch_key::{EpochKey, EpochKeyError, Recipient, open_epoch_key, seal_epoch_key};
+pub use epoch_key::EpochKey;
 pub use local::EpochKeySeeds;
+pub use sealing::{EpochKeyError, SealingKeys};
 
 /// Why there are no seeds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

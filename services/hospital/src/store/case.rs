@@ -5,6 +5,7 @@ use std::fmt;
 use rusqlite::{OptionalExtension, Transaction, params};
 use semblance_core::dummies::CaseSecret;
 use semblance_core::id::Digest;
+use semblance_core::limits::LOCAL_CASE_ID_MAX;
 use semblance_core::random::RandomSource;
 use semblance_core::term::TermId;
 use semblance_core::time::Timestamp;
@@ -19,13 +20,10 @@ pub struct LocalCaseId(String);
 
 /// The text is no name of a case.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a case's id has 1 to {} characters, no control characters and no blanks at its ends", LocalCaseId::LIMIT)]
+#[error("a case's id has 1 to {LOCAL_CASE_ID_MAX} characters, no control characters and no blanks at its ends")]
 pub struct LocalCaseIdError;
 
 impl LocalCaseId {
-    /// The longest id, in characters.
-    pub const LIMIT: usize = 200;
-
     /// The id.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -38,7 +36,7 @@ impl std::str::FromStr for LocalCaseId {
 
     fn from_str(text: &str) -> Result<Self, LocalCaseIdError> {
         let length = text.chars().count();
-        if length == 0 || length > Self::LIMIT || text.trim() != text || text.chars().any(char::is_control) {
+        if length == 0 || length > LOCAL_CASE_ID_MAX || text.trim() != text || text.chars().any(char::is_control) {
             return Err(LocalCaseIdError);
         }
         Ok(Self(text.to_owned()))
@@ -278,7 +276,7 @@ mod tests {
 
     #[test]
     fn ids_are_plain_and_never_debugged() {
-        for bad in ["", " a", "a\n", &"x".repeat(201)] {
+        for bad in ["", " a", "a\n", &"x".repeat(LOCAL_CASE_ID_MAX + 1)] {
             assert!(bad.parse::<LocalCaseId>().is_err());
         }
         let id: LocalCaseId = "Müller, P-7".parse().unwrap();
