@@ -51,6 +51,11 @@ pub trait ImportObserver: Send {
     /// A row is settled and, where it was taken, durable.
     fn row(&mut self, row: &RowReport);
 
+    /// Whether the observer passes the rows on by itself: then the report holds none.
+    fn keeps_rows(&self) -> bool {
+        false
+    }
+
     /// So many bytes of the source are read. Answers whether to go on.
     fn progress(&mut self, read: u64, total: u64) -> bool {
         let _ = (read, total);
@@ -159,9 +164,9 @@ impl Batch<'_> {
             Content::Phenopacket(bytes) => self.check(row, Packet::from_phenopacket(&bytes), &bytes),
             Content::Line(bytes) => self.check(row, Packet::from_line(&bytes), &bytes),
             Content::Ignored(reason) => {
-                (RowReport::left(row, None, RowOutcome::Ignored { reason: reason.to_owned() }), None)
+                (RowReport::left(&row, None, RowOutcome::Ignored { reason: reason.to_owned() }), None)
             }
-            Content::Refused(reason) => (RowReport::left(row, None, RowOutcome::Refused { reason }), None),
+            Content::Refused(reason) => (RowReport::left(&row, None, RowOutcome::Refused { reason }), None),
         };
         self.waiting.push(settled);
         if self.waiting.len() >= BATCH { self.flush(observer) } else { Ok(()) }
@@ -173,7 +178,7 @@ impl Batch<'_> {
         packet: Result<Packet, PacketError>,
         bytes: &[u8],
     ) -> (RowReport, Option<(CaseContent, Digest)>) {
-        let refused = |row, case, reason| (RowReport::left(row, case, RowOutcome::Refused { reason }), None);
+        let refused = |row: String, case, reason| (RowReport::left(&row, case, RowOutcome::Refused { reason }), None);
         let packet = match packet {
             Ok(packet) => packet,
             Err(error) => return refused(row, None, error.to_string()),
@@ -188,7 +193,7 @@ impl Batch<'_> {
             let reason = "the same id stood earlier in this import with another content; give each case its own id";
             return refused(row, id, reason.to_owned());
         }
-        let report = RowReport::kept(row, case.local_id.clone(), case.observed().len(), checked.repairs);
+        let report = RowReport::kept(&row, case.local_id.clone(), case.observed().len(), checked.repairs);
         (report, Some((case, Digest::of(bytes))))
     }
 
@@ -217,9 +222,10 @@ impl Batch<'_> {
             }
             Ok(())
         })?;
+        let room = if observer.keeps_rows() { 0 } else { ImportReport::ROWS_MAX };
         for (row, _) in waiting {
             observer.row(&row);
-            self.report.count(row);
+            self.report.count(row, room);
         }
         Ok(())
     }

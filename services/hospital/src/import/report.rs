@@ -95,8 +95,10 @@ pub struct RowReport {
     /// What became of it.
     #[serde(flatten)]
     pub outcome: RowOutcome,
-    /// What was repaired.
+    /// What was repaired, the first [`RowReport::REPAIRS_MAX`] repairs.
     pub repairs: Vec<Repair>,
+    /// How many more repairs there were.
+    pub repairs_left_out: u64,
     /// How many observed symptoms are kept.
     pub observed: usize,
     /// Why it cannot be published although it is imported.
@@ -104,17 +106,36 @@ pub struct RowReport {
     pub unpublishable: Option<String>,
 }
 
+/// The beginning of a text that comes from the source, so that a report stays small whatever stands there.
+fn begin(text: &str) -> String {
+    text.chars().take(RowReport::TEXT_MAX).collect()
+}
+
 impl RowReport {
+    /// Most repairs named for one row.
+    pub const REPAIRS_MAX: usize = 50;
+    /// Most characters of a place or a reason.
+    pub const TEXT_MAX: usize = 400;
+
     /// A row that was not taken.
-    pub(super) fn left(row: String, case: Option<LocalCaseId>, outcome: RowOutcome) -> Self {
-        Self { row, case, outcome, repairs: Vec::new(), observed: 0, unpublishable: None }
+    pub(super) fn left(row: &str, case: Option<LocalCaseId>, outcome: RowOutcome) -> Self {
+        let outcome = match outcome {
+            RowOutcome::Refused { reason } => RowOutcome::Refused { reason: begin(&reason) },
+            other => other,
+        };
+        let (row, repairs) = (begin(row), Vec::new());
+        Self { row, case, outcome, repairs, repairs_left_out: 0, observed: 0, unpublishable: None }
     }
 
     /// A row that is kept, with its outcome still open.
-    pub(super) fn kept(row: String, case: LocalCaseId, observed: usize, repairs: Vec<Repair>) -> Self {
+    pub(super) fn kept(row: &str, case: LocalCaseId, observed: usize, mut repairs: Vec<Repair>) -> Self {
         let unpublishable = (observed < TERMS_MIN)
             .then(|| format!("{observed} observed symptoms; {TERMS_MIN} are needed to publish and to look up"));
-        Self { row, case: Some(case), outcome: RowOutcome::Imported, repairs, observed, unpublishable }
+        let repairs_left_out = repairs.len().saturating_sub(Self::REPAIRS_MAX) as u64;
+        repairs.truncate(Self::REPAIRS_MAX);
+        repairs.shrink_to_fit();
+        let (row, outcome) = (begin(row), RowOutcome::Imported);
+        Self { row, case: Some(case), outcome, repairs, repairs_left_out, observed, unpublishable }
     }
 
     /// Whether a person should look at it.
@@ -153,10 +174,11 @@ pub struct ImportReport {
 }
 
 impl ImportReport {
-    /// Most rows kept in the report itself.
+    /// Most rows kept in the report itself; none where the observer keeps them.
     pub const ROWS_MAX: usize = 10_000;
 
-    pub(super) fn count(&mut self, row: RowReport) {
+    /// Counts a row, and keeps it if it is noteworthy and there is room for `room` rows.
+    pub(super) fn count(&mut self, row: RowReport, room: usize) {
         match row.outcome {
             RowOutcome::Imported => self.imported += 1,
             RowOutcome::Unchanged => self.unchanged += 1,
@@ -169,7 +191,7 @@ impl ImportReport {
         if !row.is_noteworthy() {
             return;
         }
-        if self.rows.len() < Self::ROWS_MAX {
+        if self.rows.len() < room {
             self.rows.push(row);
         } else {
             self.rows_left_out += 1;

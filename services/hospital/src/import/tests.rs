@@ -112,6 +112,73 @@ fn file_folder_archive_and_lines_are_read_and_read_again_without_duplicates() {
     assert_eq!(world.count(), cases);
 }
 
+/// A packet whose symptoms all stand twice and belong elsewhere, its texts as long as they may be read.
+fn needy(id: &str, features: usize) -> Vec<u8> {
+    let foreign = format!("MONDO:{}", "9".repeat(300));
+    let features: Vec<_> =
+        (0..features).map(|_| serde_json::json!({"type": {"id": foreign}, "negated": true})).collect();
+    serde_json::to_vec(&serde_json::json!({"id": id, "phenotypicFeatures": features})).unwrap()
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(24))]
+
+    #[test]
+    fn a_row_stays_small_whatever_it_is_made_of(features in 0_usize..400, name in ".{0,900}", broken in "\\PC{0,900}") {
+        let repairs = |count: usize| -> Vec<Repair> {
+            (0..count).map(|_| Repair::Foreign { id: "x".repeat(80) }).collect()
+        };
+        let kept = RowReport::kept(&name, "p".parse().unwrap(), 3, repairs(features));
+        proptest::prop_assert_eq!(kept.repairs.len() as u64 + kept.repairs_left_out, features as u64);
+        let left = RowReport::left(&name, None, RowOutcome::Refused { reason: broken });
+        for row in [kept, left] {
+            // 50 repairs of 80 characters, two texts of 400, each at most six bytes a character as JSON, and the frame.
+            let bytes = serde_json::to_vec(&row).unwrap().len();
+            proptest::prop_assert!(bytes <= 50 * 140 + 2 * 400 * 6 + 600, "{} bytes", bytes);
+        }
+    }
+}
+
+#[test]
+fn a_report_names_the_first_repairs_and_counts_the_rest() {
+    let world = World::new();
+    let path = world.write("needy.json", &needy("p", 60));
+    let report = world.import(&path).unwrap();
+    let row = &report.rows[0];
+    // Each feature is repaired twice: `negated`, and a term of another ontology.
+    assert_eq!((report.repaired, row.repairs.len(), row.repairs_left_out), (1, RowReport::REPAIRS_MAX, 70));
+}
+
+#[test]
+fn an_observer_that_passes_rows_on_leaves_none_in_the_report() {
+    #[derive(Default)]
+    struct Passing(u64);
+    impl ImportObserver for Passing {
+        fn row(&mut self, row: &RowReport) {
+            self.0 += u64::from(row.is_noteworthy());
+        }
+
+        fn keeps_rows(&self) -> bool {
+            true
+        }
+    }
+    let world = World::new();
+    world.write("folder/a.json", &needy("a", 3));
+    world.write("folder/b.json", b"no packet");
+    let import = Import {
+        store: &world.store,
+        known: &any,
+        clock: &world.clock,
+        random: &world.random,
+        bounds: world.bounds,
+        actor: "tester",
+    };
+    let mut passing = Passing::default();
+    let report = import.run(&world.folder.path().join("folder"), &mut passing).unwrap();
+    assert_eq!((report.rows.len(), report.rows_left_out, passing.0), (0, 2, 2));
+    assert_eq!((report.repaired, report.refused), (1, 1));
+}
+
 #[test]
 fn another_content_is_a_correction_but_not_within_one_import() {
     let world = World::new();

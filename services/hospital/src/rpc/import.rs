@@ -94,6 +94,10 @@ impl ImportObserver for Sender {
         }
     }
 
+    fn keeps_rows(&self) -> bool {
+        true
+    }
+
     /// Stops when the caller has gone away; what was reported until then is imported.
     fn progress(&mut self, _: u64, _: u64) -> bool {
         !self.rows.is_closed()
@@ -108,13 +112,14 @@ fn message(row: &RowReport) -> v1::ImportRow {
         RowOutcome::Refused { reason } => (v1::ImportOutcome::Refused, reason.as_str(), 0),
         RowOutcome::Ignored { reason } => (v1::ImportOutcome::Ignored, reason.as_str(), 0),
     };
+    let more = (row.repairs_left_out > 0).then(|| format!("and {} more", row.repairs_left_out));
     v1::ImportRow {
         row: row.row.clone(),
         case: row.case.as_ref().map(ToString::to_string).unwrap_or_default(),
         outcome: outcome.into(),
         reason: reason.to_owned(),
         revision,
-        repairs: row.repairs.iter().map(ToString::to_string).collect(),
+        repairs: row.repairs.iter().map(ToString::to_string).chain(more).collect(),
         observed: u32::try_from(row.observed).unwrap_or(u32::MAX),
         unpublishable: row.unpublishable.clone().unwrap_or_default(),
     }
