@@ -51,6 +51,10 @@ coded! {
         Oversized = 20 "oversized",
         /// The input is not in its form.
         Malformed = 21 "malformed",
+        /// The matcher answered, and the ledger holds no entry of the request where it said.
+        NoEntry = 22 "no-entry",
+        /// The matcher's answer is not the one that the entry on the ledger stands for.
+        EntryMismatch = 23 "entry-mismatch",
     }
 }
 

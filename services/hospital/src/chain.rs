@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use semblance_contract::state::{CaseView, ConsentView, LookupRecord, LookupRow};
+use semblance_contract::state::{CaseView, ConsentView, LookupRecord, LookupRow, RotationRecord};
 use semblance_contract::wire::{
-    ConsentArgument, EpochKeyArgument, Fingerprints, Handle, Handles, List, Maybe, OfOrganisationOnDay, Opaque,
-    OrganisationArgument, Outcomes, Page, PageRequest, PublishCases, PublishItem, RequestArgument, SignedStatement,
-    SignedStatements, TRANSIENT_FINGERPRINTS, Withdrawn,
+    ConsentArgument, EpochKeyArgument, Fingerprints, Handle, Handles, List, Maybe, OfOrganisation, OfOrganisationOnDay,
+    Opaque, OrganisationArgument, Outcomes, Page, PageRequest, PublishCases, PublishItem, RequestArgument,
+    SignedStatement, SignedStatements, TRANSIENT_FINGERPRINTS, Withdrawn,
 };
 use semblance_core::denial::Denial;
 use semblance_core::encode::DecodeError;
@@ -107,6 +107,11 @@ impl Chain {
 
     pub(crate) async fn member(&self, organisation: &OrganisationId) -> Result<Option<Organisation>, LedgerError> {
         Ok(self.query::<Maybe<Organisation>>("organisation", &OrganisationArgument(organisation.clone())).await?.0)
+    }
+
+    /// How a member's keys were replaced, oldest first.
+    pub(crate) async fn rotations(&self, organisation: &OrganisationId) -> Result<Vec<RotationRecord>, LedgerError> {
+        self.pages("rotations", |page| OfOrganisation { organisation: organisation.clone(), page }).await
     }
 
     pub(crate) async fn sealed_epoch_key(&self, epoch: EpochNumber) -> Result<Option<SealedEpochKey>, LedgerError> {

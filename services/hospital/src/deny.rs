@@ -9,18 +9,44 @@ use crate::service::HospitalService;
 use crate::store::outbox::{self, Kind};
 use crate::store::{StoreError, audit};
 
+/// Who is behind an action.
+#[derive(Clone)]
+pub(crate) struct Who {
+    /// The caller, by certificate, or the node itself.
+    pub(crate) actor: String,
+    /// Of a look-up, the clinician whom the caller names.
+    pub(crate) clinician: Option<String>,
+}
+
+impl Who {
+    pub(crate) fn asking(actor: &str, clinician: &str) -> Self {
+        Self { actor: actor.to_owned(), clinician: Some(clinician.to_owned()) }
+    }
+
+    /// The two names, as an audit line takes them.
+    pub(crate) fn names(&self) -> (&str, Option<&str>) {
+        (&self.actor, self.clinician.as_deref())
+    }
+}
+
+impl From<&str> for Who {
+    fn from(actor: &str) -> Self {
+        Self { actor: actor.to_owned(), clinician: None }
+    }
+}
+
 impl HospitalService {
     /// Records a denial locally and queues it for the ledger.
     pub(crate) async fn deny(
         &self,
-        actor: &str,
+        who: impl Into<Who>,
         action: &'static str,
         subject: &str,
         code: Denied,
         request: Option<Digest>,
     ) -> Result<(), HospitalError> {
-        let (service, actor, subject) = (self.clone(), actor.to_owned(), subject.to_owned());
-        self.store().run(move |tx| service.note_denial(tx, &actor, action, &subject, code, request)).await?;
+        let (service, who, subject) = (self.clone(), who.into(), subject.to_owned());
+        self.store().run(move |tx| service.note_denial(tx, &who, action, &subject, code, request)).await?;
         Ok(())
     }
 
@@ -28,7 +54,7 @@ impl HospitalService {
     pub(crate) fn note_denial(
         &self,
         tx: &rusqlite::Transaction<'_>,
-        actor: &str,
+        who: &Who,
         action: &'static str,
         subject: &str,
         code: Denied,
@@ -36,13 +62,13 @@ impl HospitalService {
     ) -> Result<(), StoreError> {
         let now = self.now();
         tracing::info!(code = code.as_str(), action, "denied");
-        audit::add(tx, now, actor, action, subject, code.as_str())?;
+        audit::add_named(tx, now, who.names(), action, subject, code.as_str())?;
         let Some(public) = public_code(code) else { return Ok(()) };
         let denial = Denial {
             id: DenialId::random(self.inner.random.as_ref()),
             organisation: self.inner.organisation.clone(),
             code: public,
-            subject: self.inner.pseudonyms.clinician(now.day().week(), actor),
+            subject: self.inner.pseudonyms.clinician(now.day().week(), who.clinician.as_ref().unwrap_or(&who.actor)),
             request,
             time: now,
         };
@@ -52,13 +78,13 @@ impl HospitalService {
     /// Records a denial and turns it into the error that the caller gets.
     pub(crate) async fn refuse<T>(
         &self,
-        actor: &str,
+        who: impl Into<Who>,
         action: &'static str,
         subject: &str,
         code: Denied,
         message: &str,
     ) -> Result<T, HospitalError> {
-        self.deny(actor, action, subject, code, None).await?;
+        self.deny(who, action, subject, code, None).await?;
         Err(HospitalError::denied(code, message))
     }
 }
@@ -80,10 +106,11 @@ const fn public_code(code: Denied) -> Option<DenialCode> {
         Denied::UnknownMatcher => DenialCode::WrongRecipient,
         Denied::ExpiredRequest => DenialCode::ExpiredRequest,
         Denied::Malformed => DenialCode::Malformed,
-        Denied::ConsentLive
-        | Denied::InvalidConsent
-        | Denied::UnknownRequest
-        | Denied::NoEntry
-        | Denied::EntryMismatch => return None,
+        // Anyone can hold the request's digest against the ledger: signs of a matcher that cheats.
+        Denied::NoEntry => DenialCode::NoEntry,
+        Denied::EntryMismatch => DenialCode::EntryMismatch,
+        // A stranger who knocks could else fill the ledger.
+        Denied::NotAuthorised => return None,
+        Denied::ConsentLive | Denied::InvalidConsent | Denied::UnknownRequest | Denied::EntryBehind => return None,
     })
 }

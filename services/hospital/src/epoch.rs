@@ -10,6 +10,9 @@ impl HospitalService {
     /// The newest open epoch whose key this node holds; takes the key from the ledger when it is new.
     pub(crate) async fn open_epoch_number(&self) -> Result<EpochNumber, HospitalError> {
         let epochs = self.inner.chain.epochs().await?;
+        for closed in epochs.iter().filter(|epoch| !epoch.is_open()) {
+            self.inner.seeds.forget(closed.number);
+        }
         let mut problem = None;
         for epoch in epochs.iter().rev().filter(|epoch| epoch.is_open()) {
             match self.take_key(epoch).await {
@@ -45,7 +48,7 @@ impl HospitalService {
                 epoch.number
             ))
         })?;
-        let present = self.inner.chain.member(self.organisation()).await?.map(|member| member.sealing_key);
+        let present = self.member(self.organisation()).await?.ok().map(|own| own.record().sealing_key);
         let opened = self.inner.sealing.open_epoch_key(&sealed, self.inner.network, epoch, present.as_ref());
         self.inner.seeds.hold(epoch.number, opened.map_err(|error| unusable(error.to_string()))?);
         Ok(())

@@ -76,10 +76,14 @@ crate::store::words! {
         Malformed = "malformed",
         /// The request's time is over; it left no entry.
         ExpiredRequest = "expired-request",
-        /// The matcher answered, but the own ledger does not show the entry.
+        /// The own ledger has not reached the block that the matcher named.
+        EntryBehind = "entry-behind",
+        /// The matcher answered, but the own ledger does not show the entry where it said.
         NoEntry = "no-entry",
         /// The answer does not agree with the entry on the own ledger.
         EntryMismatch = "entry-mismatch",
+        /// The caller is none of this hospital's people.
+        NotAuthorised = "not-authorised",
     }
 }
 
@@ -118,6 +122,7 @@ impl HospitalError {
                 )
                 | Self::Seeds(SeedError::Unavailable(_))
                 | Self::Matcher(MatcherError::Unavailable(_))
+                | Self::Denied { code: Denied::EntryBehind, .. }
         )
     }
 }

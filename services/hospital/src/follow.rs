@@ -5,19 +5,19 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt;
-use semblance_contract::event::Event;
-use semblance_core::id::{CaseHandle, RequestId};
-use semblance_core::lookup::LookupEntry;
+use semblance_contract::event::{Event, OwnedCase};
+use semblance_core::id::{CaseHandle, ConsentId};
+use semblance_core::time::Timestamp;
+use semblance_core::token::EpochNumber;
 use semblance_ledger::{BlockEvents, Validation};
 
 use crate::error::HospitalError;
-use crate::send::end_publications;
 use crate::service::HospitalService;
+use crate::settled::{end_publication, end_publications};
 use crate::store::consent::{self, ConsentState};
-use crate::store::outbox::{self, Kind};
 use crate::store::publication::{self, PublicationState};
 use crate::store::receipt::{self, Receipt};
-use crate::store::{StoreError, setting};
+use crate::store::{StoreError, audit, closed_epoch, setting};
 
 /// How long the running node waits before it looks at the outbox again.
 const TICK: Duration = Duration::from_secs(1);
@@ -83,6 +83,7 @@ impl HospitalService {
             let block = block?;
             let changes = self.read_block(&block).await?;
             let position = block.number.saturating_add(1);
+            self.inner.followed_until.store(block.timestamp.millis(), Ordering::SeqCst);
             if !changes.is_empty() || position.saturating_sub(noted) >= NOTE_EVERY {
                 self.apply(changes, position).await?;
                 noted = position;
@@ -100,64 +101,45 @@ impl HospitalService {
         let mut changes = Vec::new();
         for outcome in block.transactions.iter().filter(|outcome| outcome.validation == Validation::Valid) {
             let Some((name, payload)) = &outcome.event else { continue };
-            let event = match Event::decode(name, payload) {
-                Ok(Some(event)) => event,
-                // A newer contract's event, or one that is not what the contract writes: nothing we could act on.
-                Ok(None) | Err(_) => continue,
-            };
-            match event {
-                Event::LookupsRecorded(lookups) => {
-                    for lookup in lookups {
-                        changes.extend(self.open_slots(lookup.request, block).await?);
-                    }
+            match Event::decode(name, payload) {
+                Ok(Some(event)) => changes.extend(self.read_event(event, block).await?),
+                // A newer contract's event, or one that is not what the contract writes. It may have concerned us:
+                // whoever reads the audit must learn that this node passed over something.
+                unread => {
+                    let code = if unread.is_ok() { "unknown-event" } else { "malformed-event" };
+                    tracing::warn!(block = block.number, code, "an event cannot be read");
+                    changes.push(Change::Doubt { action: "follow", subject: outcome.transaction.to_string(), code });
                 }
-                Event::ConsentWithdrawn(consent, _) => changes.push(Change::Withdrawn(consent)),
-                Event::CasesExpired(cases) => {
-                    let ours = cases.into_iter().filter(|case| case.hospital == self.inner.organisation);
-                    changes.extend(ours.map(|case| Change::Expired(case.handle)));
-                }
-                _ => {}
             }
         }
         Ok(changes)
     }
 
-    /// Tries our sealing keys on every slot of an entry: no slot names its recipient.
-    async fn open_slots(&self, request: RequestId, block: &BlockEvents) -> Result<Vec<Change>, HospitalError> {
-        let Some(record) = self.inner.chain.lookup(request).await? else { return Ok(Vec::new()) };
-        Ok(self.receipts_in(&record.entry, block))
-    }
-
-    fn receipts_in(&self, entry: &LookupEntry, block: &BlockEvents) -> Vec<Change> {
-        let Ok(claim) = entry.claim(self.inner.network) else { return Vec::new() };
-        let asked = claim.claims();
-        let digest = entry.request.digest();
-        let mut changes = Vec::new();
-        for opened in entry.slots.open(self.inner.network, &digest, self.inner.sealing.all()) {
-            let Ok(found) = opened.receipt else {
-                tracing::warn!(request = %asked.request, "a receipt that was sealed to us is malformed");
-                continue;
-            };
-            changes.push(Change::Receipt(Receipt {
-                request: asked.request,
-                slot: opened.slot.get(),
-                handle: found.handle,
-                local_id: None,
-                asker: asked.hospital.clone(),
-                purpose: asked.purpose.word().to_owned(),
-                short: asked.short,
-                matcher: asked.matcher.clone(),
-                rank: found.rank,
-                height: found.index_height,
-                block: block.number,
-                at: block.timestamp,
-            }));
-        }
-        changes
+    async fn read_event(&self, event: Event, block: &BlockEvents) -> Result<Vec<Change>, HospitalError> {
+        let ours = |cases: Vec<OwnedCase>| {
+            let ours = cases.into_iter().filter(|case| case.hospital == self.inner.organisation);
+            ours.map(|case| case.handle).collect::<Vec<_>>()
+        };
+        Ok(match event {
+            Event::LookupsRecorded(lookups) => {
+                let mut changes = Vec::new();
+                for lookup in &lookups {
+                    changes.extend(self.open_slots(lookup, block).await?);
+                }
+                changes
+            }
+            Event::ConsentWithdrawn(consent, cases) => vec![Change::Withdrawn(consent, ours(cases))],
+            Event::CasesExpired(cases) => ours(cases).into_iter().map(Change::Expired).collect(),
+            Event::EpochClosed(epoch) => {
+                self.inner.seeds.forget(epoch);
+                vec![Change::Closed(epoch)]
+            }
+            _ => Vec::new(),
+        })
     }
 
     async fn apply(&self, changes: Vec<Change>, position: u64) -> Result<(), HospitalError> {
-        let now = self.now();
+        let (now, followed_until) = (self.now(), self.inner.followed_until.load(Ordering::SeqCst));
         self.store()
             .run(move |tx| -> Result<(), StoreError> {
                 for change in changes {
@@ -166,16 +148,25 @@ impl HospitalService {
                             found.local_id = publication::get(tx, found.handle)?.map(|ours| ours.local_id);
                             receipt::add(tx, &found)?;
                         }
-                        Change::Withdrawn(id) => {
-                            let Some(ours) = consent::get(tx, id)? else { continue };
-                            if ours.state != ConsentState::Withdrawn {
+                        Change::Withdrawn(id, handles) => {
+                            if consent::get(tx, id)?.is_some_and(|ours| ours.state != ConsentState::Withdrawn) {
                                 consent::set_state(tx, id, ConsentState::Withdrawn, None)?;
                             }
-                            end_publications(tx, id, PublicationState::Withdrawn, now)?;
+                            end_publications(tx, id, &handles, now)?;
                         }
                         Change::Expired(handle) => end_one(tx, handle, now)?,
+                        Change::Closed(epoch) => {
+                            closed_epoch::add(tx, epoch)?;
+                            for handle in publication::live_in(tx, epoch)? {
+                                end_publication(tx, handle, PublicationState::Closed, now)?;
+                            }
+                        }
+                        Change::Doubt { action, subject, code } => {
+                            audit::add(tx, now, "ledger", action, &subject, code)?;
+                        }
                     }
                 }
+                setting::set(tx, setting::FOLLOWED_UNTIL, &followed_until.to_be_bytes())?;
                 setting::set(tx, setting::NEXT_BLOCK, &position.to_be_bytes())
             })
             .await?;
@@ -221,22 +212,25 @@ impl HospitalService {
 }
 
 /// What a block means for this hospital.
-enum Change {
+pub(crate) enum Change {
     Receipt(Receipt),
-    Withdrawn(semblance_core::id::ConsentId),
+    /// A consent ended, and with it these cases of ours.
+    Withdrawn(ConsentId, Vec<CaseHandle>),
     Expired(CaseHandle),
+    Closed(EpochNumber),
+    /// Something on the ledger is not as it should be; the audit shall say so.
+    Doubt {
+        action: &'static str,
+        subject: String,
+        code: &'static str,
+    },
 }
 
 /// Ends one publication whose consent has expired, and the consent with it.
-fn end_one(
-    tx: &rusqlite::Transaction<'_>,
-    handle: CaseHandle,
-    now: semblance_core::time::Timestamp,
-) -> Result<(), StoreError> {
+fn end_one(tx: &rusqlite::Transaction<'_>, handle: CaseHandle, now: Timestamp) -> Result<(), StoreError> {
     let Some(ours) = publication::get(tx, handle)? else { return Ok(()) };
     if ours.state == PublicationState::Live {
-        publication::set_state(tx, handle, PublicationState::Expired, None)?;
-        outbox::add(tx, Kind::Purge, &handle.to_string(), &[], now)?;
+        end_publication(tx, handle, PublicationState::Expired, now)?;
     }
     if consent::get(tx, ours.consent)?.is_some_and(|consent| consent.state == ConsentState::Live) {
         consent::set_state(tx, ours.consent, ConsentState::Expired, None)?;

@@ -7,6 +7,7 @@ use semblance_core::id::{ConsentId, Digest};
 use semblance_core::signature::{SignedBytes, SigningKey, Statement};
 use semblance_core::time::{Day, Timestamp};
 
+use crate::consent_text::DEFAULT_TEXT;
 use crate::error::{Denied, HospitalError};
 use crate::service::HospitalService;
 use crate::step::{Cursor, Local, Remote, Selection, Step, StepReport};
@@ -15,11 +16,6 @@ use crate::store::case::{LocalCaseId, StoredCase};
 use crate::store::consent::{self, ConsentState, StoredConsent};
 use crate::store::outbox::{self, Kind};
 use crate::store::patient_key::{self, KeyState};
-
-/// What is shown to a patient when no other text is given.
-pub const DEFAULT_TEXT: &str = "My hospital may publish an encrypted pattern of my symptoms in the network, so that \
-    other hospitals can find that a similar patient is here. My name and my record stay at my hospital. I may withdraw \
-    this at any time. My hospital keeps the key that signs for me and vouches for this consent.";
 
 /// What a patient agrees to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,6 +8,8 @@
 //! ledger shall know in the outbox, in the same step.
 
 mod chain;
+mod clinician;
+mod consent_text;
 mod deny;
 mod epoch;
 mod error;
@@ -17,18 +19,24 @@ pub mod import;
 mod list;
 pub mod lookup;
 pub mod matcher;
+mod members;
 mod publish;
+mod receipts;
 mod register;
 pub mod rpc;
+mod sealing_keys;
 mod send;
 mod service;
+mod settled;
 mod step;
 pub mod store;
 mod withdraw;
 
+pub use consent_text::{ConsentText, DEFAULT_TEXT};
 pub use error::{Denied, HospitalError};
-pub use grant::{ConsentTerms, DEFAULT_TEXT};
+pub use grant::ConsentTerms;
 pub use list::{CaseSummary, HospitalStatus, LookupSummary, PAGE_MAX, ReceiptSummary};
+pub use sealing_keys::SealingKeyStatus;
 pub use send::SendReport;
 pub use service::{HospitalService, Parts, known};
 pub use step::{CaseProblem, Selection, StepReport};

@@ -9,7 +9,8 @@ use semblance_contract::Code;
 use semblance_contract::wire::Refusal;
 use semblance_core::denial::Denial;
 use semblance_core::encode::{DecodeError, Reader};
-use semblance_core::id::{CaseHandle, ConsentId, Digest, OrganisationId};
+use semblance_core::id::{CaseHandle, ConsentId, OrganisationId};
+use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
 use semblance_core::patient_key::PatientKeyEntry;
 use semblance_core::record::Record;
 use semblance_core::signature::SignedBytes;
@@ -20,12 +21,11 @@ use crate::chain::{ItemOutcomes, another_may_endorse};
 use crate::error::{HospitalError, ledger_code};
 use crate::publish::QueuedPublication;
 use crate::service::HospitalService;
+use crate::settled::record;
 use crate::step::CHUNK;
-use crate::store::consent::{self, ConsentState};
+use crate::store::StoreError;
+use crate::store::consent;
 use crate::store::outbox::{self, Kind, Waiting};
-use crate::store::patient_key::{self, KeyState};
-use crate::store::publication::{self, PublicationState};
-use crate::store::{StoreError, audit};
 
 /// The order in which kinds are sent. Nothing may delay a withdrawal; keys come before the consents they sign, and
 /// these before what is published under them.
@@ -47,10 +47,14 @@ pub struct SendReport {
 enum Settled {
     /// It stands on the ledger.
     Done,
+    /// A withdrawal stands on the ledger and took these cases out.
+    Withdrawn(Vec<CaseHandle>),
     /// The ledger refused it for good.
     Refused(String),
     /// Try again later.
     Later(String),
+    /// Try again later, with these arguments.
+    Rewritten(Vec<u8>, String),
 }
 
 impl HospitalService {
@@ -132,8 +136,9 @@ impl HospitalService {
     /// Tells a true refusal from the echo of an earlier try that the ledger had taken.
     async fn judge(&self, kind: Kind, waiting: &Waiting, refusal: &Refusal) -> Settled {
         let refused = || Settled::Refused(refusal.word().to_owned());
+        let later = || Settled::Later(refusal.word().to_owned());
         match (kind, refusal.code()) {
-            (_, Some(Code::DuplicateInBatch | Code::LedgerState)) => Settled::Later(refusal.word().to_owned()),
+            (_, Some(Code::DuplicateInBatch | Code::LedgerState)) => later(),
             // The key, the consent and the handle are random and ours: nobody else can have used them.
             (Kind::RegisterKey, Some(Code::PatientKeyExists)) | (Kind::Deny, Some(Code::DenialExists)) => Settled::Done,
             (Kind::Grant, Some(Code::ConsentExists)) => {
@@ -144,7 +149,9 @@ impl HospitalService {
                     (Err(error), _) => Settled::Later(ledger_code(&error).to_owned()),
                 }
             }
-            (Kind::Publish, Some(Code::HandleUsed)) => {
+            (Kind::Publish, Some(Code::ConsentNotYetValid)) if self.begins_soon(waiting).await => later(),
+            // Whatever the ledger says now: an earlier try may have reached it, before the consent or the epoch ended.
+            (Kind::Publish, _) => {
                 let Ok(handle) = waiting.subject.parse::<CaseHandle>() else { return refused() };
                 match self.inner.chain.case(handle).await {
                     Ok(Some(found)) if found.case.owner == self.inner.organisation => Settled::Done,
@@ -152,10 +159,36 @@ impl HospitalService {
                     Err(error) => Settled::Later(ledger_code(&error).to_owned()),
                 }
             }
+            // The clock that stamped it ran ahead. It is recorded all the same, as of now.
+            (Kind::Deny, Some(Code::DenialTime)) => match Denial::decode(&waiting.payload) {
+                Ok(denial) => {
+                    let time = denial.time.min(self.now());
+                    Settled::Rewritten(Denial { time, ..denial }.encode(), refusal.word().to_owned())
+                }
+                Err(_) => refused(),
+            },
             // Its tombstone is on the way.
-            (Kind::Purge, Some(Code::CaseLive)) => Settled::Later(refusal.word().to_owned()),
+            (Kind::Purge, Some(Code::CaseLive)) => later(),
+            // Its publication is on the way.
+            (Kind::Purge, Some(Code::UnknownCase)) => match self.waits(Kind::Publish, &waiting.subject).await {
+                Ok(false) => refused(),
+                Ok(true) | Err(_) => later(),
+            },
             _ => refused(),
         }
+    }
+
+    async fn waits(&self, kind: Kind, subject: &str) -> Result<bool, StoreError> {
+        let subject = subject.to_owned();
+        self.store().run(move |tx| outbox::waits(tx, kind, &subject)).await
+    }
+
+    /// Whether a publication's consent begins so soon that only the clocks of hospital and ledger differ.
+    async fn begins_soon(&self, waiting: &Waiting) -> bool {
+        let Ok(queued) = QueuedPublication::decode(&waiting.payload) else { return false };
+        let soon = self.now().plus(2 * PROPOSAL_SKEW_MILLIS);
+        let found = self.store().run(move |tx| consent::get(tx, queued.item.consent)).await;
+        found.is_ok_and(|found| found.is_some_and(|consent| consent.not_before <= soon))
     }
 
     async fn send_withdrawals(&self, batch: &[Waiting]) -> Vec<Settled> {
@@ -166,7 +199,7 @@ impl HospitalService {
                 Err(error) => Err(damaged(&error)),
             };
             settled.push(match sent {
-                Ok(_) => Settled::Done,
+                Ok(handles) => Settled::Withdrawn(handles),
                 Err(LedgerError::Refused { code, .. }) if code == Code::UnknownConsent.as_str() => {
                     self.withdraw_unknown(waiting).await
                 }
@@ -178,8 +211,7 @@ impl HospitalService {
 
     /// The ledger does not know the consent: its grant is still on the way, or never got there.
     async fn withdraw_unknown(&self, waiting: &Waiting) -> Settled {
-        let subject = waiting.subject.clone();
-        match self.store().run(move |tx| outbox::waits(tx, Kind::Grant, &subject)).await {
+        match self.waits(Kind::Grant, &waiting.subject).await {
             Ok(false) => Settled::Done,
             Ok(true) | Err(_) => Settled::Later(Code::UnknownConsent.as_str().to_owned()),
         }
@@ -226,17 +258,24 @@ impl HospitalService {
             .run(move |tx| -> Result<_, StoreError> {
                 let (mut count, mut waits_for) = (0, None);
                 for (waiting, settled) in batch.iter().zip(settled) {
-                    let code = match settled {
+                    let (code, ended) = match settled {
                         Settled::Later(code) => {
                             outbox::put_off(tx, waiting, now)?;
                             waits_for = Some(code);
                             continue;
                         }
-                        Settled::Done => None,
-                        Settled::Refused(code) => Some(code),
+                        Settled::Rewritten(payload, code) => {
+                            outbox::rewrite(tx, waiting.id, &payload)?;
+                            outbox::put_off(tx, waiting, now)?;
+                            waits_for = Some(code);
+                            continue;
+                        }
+                        Settled::Done => (None, Vec::new()),
+                        Settled::Withdrawn(handles) => (None, handles),
+                        Settled::Refused(code) => (Some(code), Vec::new()),
                     };
                     count += 1;
-                    record(tx, waiting, code.as_deref(), now)?;
+                    record(tx, waiting, code.as_deref(), &ended, now)?;
                     outbox::remove(tx, waiting.id)?;
                 }
                 Ok((count, waits_for))
@@ -248,82 +287,6 @@ impl HospitalService {
         }
         Ok(())
     }
-}
-
-/// Writes down how an operation ended; `code` is absent when it stands on the ledger.
-fn record(
-    tx: &rusqlite::Transaction<'_>,
-    waiting: &Waiting,
-    code: Option<&str>,
-    now: semblance_core::time::Timestamp,
-) -> Result<(), StoreError> {
-    if let Some(code) = code {
-        audit::add(tx, now, "ledger", waiting.kind.as_str(), &waiting.subject, code)?;
-    }
-    let subject = &waiting.subject;
-    match waiting.kind {
-        Kind::RegisterKey => {
-            let state = if code.is_none() { KeyState::Live } else { KeyState::Refused };
-            patient_key::set_state(tx, parse::<Digest>(subject)?.as_bytes(), state, code)
-        }
-        Kind::Grant => {
-            let consent = parse(subject)?;
-            let Some(found) = consent::get(tx, consent)? else { return Ok(()) };
-            // A withdrawal may have been signed in the meantime.
-            if found.state != ConsentState::Queued {
-                return Ok(());
-            }
-            let state = if code.is_none() { ConsentState::Live } else { ConsentState::Refused };
-            consent::set_state(tx, consent, state, code)
-        }
-        Kind::Publish => record_publication(tx, parse(subject)?, code),
-        Kind::Withdraw => {
-            let consent = parse(subject)?;
-            consent::set_state(tx, consent, ConsentState::Withdrawn, code)?;
-            end_publications(tx, consent, PublicationState::Withdrawn, now)
-        }
-        Kind::Purge if code.is_none() => publication::set_state(tx, parse(subject)?, PublicationState::Purged, None),
-        Kind::Purge | Kind::Deny => Ok(()),
-    }
-}
-
-fn record_publication(
-    tx: &rusqlite::Transaction<'_>,
-    handle: CaseHandle,
-    code: Option<&str>,
-) -> Result<(), StoreError> {
-    let Some(found) = publication::get(tx, handle)?.filter(|found| found.state == PublicationState::Queued) else {
-        return Ok(());
-    };
-    if code.is_some() {
-        return publication::set_state(tx, handle, PublicationState::Refused, code);
-    }
-    publication::set_state(tx, handle, PublicationState::Live, None)?;
-    if let Some(replaced) = found.replaces {
-        publication::set_state(tx, replaced, PublicationState::Replaced, None)?;
-        outbox::add(tx, Kind::Purge, &replaced.to_string(), &[], found.at)?;
-    }
-    Ok(())
-}
-
-/// Ends what stood on a consent and queues the purge of its private data.
-pub(crate) fn end_publications(
-    tx: &rusqlite::Transaction<'_>,
-    consent: ConsentId,
-    state: PublicationState,
-    now: semblance_core::time::Timestamp,
-) -> Result<(), StoreError> {
-    for found in publication::of_consent(tx, consent)? {
-        if matches!(found.state, PublicationState::Live | PublicationState::Queued) {
-            publication::set_state(tx, found.handle, state, None)?;
-            outbox::add(tx, Kind::Purge, &found.handle.to_string(), &[], now)?;
-        }
-    }
-    Ok(())
-}
-
-fn parse<T: std::str::FromStr>(subject: &str) -> Result<T, StoreError> {
-    subject.parse().map_err(|_| StoreError::Damaged("an operation's subject".to_owned()))
 }
 
 fn decode_all<T>(batch: &[Waiting], decode: impl Fn(&[u8]) -> Result<T, DecodeError>) -> Result<Vec<T>, DecodeError> {

@@ -1,5 +1,6 @@
 //! One hospital's node: what all its use cases share.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +21,9 @@ use tokio::sync::Mutex;
 use crate::chain::Chain;
 use crate::error::HospitalError;
 use crate::import::{Bounds, Import, ImportError, ImportObserver, ImportReport, Known};
+use crate::lookup::Asking;
 use crate::matcher::MatcherPort;
+use crate::members::Member;
 use crate::store::{Store, StoreError, setting};
 
 /// What a hospital's node is made of.
@@ -75,6 +78,12 @@ pub(crate) struct Inner {
     pub(crate) following: Mutex<()>,
     /// The next block to follow.
     pub(crate) next_block: AtomicU64,
+    /// The time of the last block that was followed, in milliseconds since 1970.
+    pub(crate) followed_until: AtomicU64,
+    /// The members seen since the program started.
+    pub(crate) members: std::sync::Mutex<BTreeMap<OrganisationId, Arc<Member>>>,
+    /// The look-ups under way: each is led by one call at a time.
+    pub(crate) asking: Asking,
 }
 
 impl HospitalService {
@@ -85,9 +94,10 @@ impl HospitalService {
     /// The store failed.
     pub fn open(parts: Parts) -> Result<Self, StoreError> {
         let random = Arc::clone(&parts.random);
-        let (secret, next_block) = parts.store.step(|tx| -> Result<_, StoreError> {
+        let (secret, next_block, followed_until) = parts.store.step(|tx| -> Result<_, StoreError> {
             let secret = setting::secret(tx, setting::PSEUDONYM_SECRET, random.as_ref())?;
-            Ok((secret, setting::number(tx, setting::NEXT_BLOCK)?))
+            let next_block = setting::number(tx, setting::NEXT_BLOCK)?;
+            Ok((secret, next_block, setting::number(tx, setting::FOLLOWED_UNTIL)?))
         })?;
         let frequencies = Frequencies::of(&parts.vocabulary);
         let others = parts.matchers.iter().map(|matcher| matcher.organisation().clone()).collect();
@@ -108,6 +118,9 @@ impl HospitalService {
             sending: Mutex::new(()),
             following: Mutex::new(()),
             next_block: AtomicU64::new(next_block),
+            followed_until: AtomicU64::new(followed_until),
+            members: std::sync::Mutex::default(),
+            asking: Asking::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -38,11 +38,26 @@ pub struct StepReport {
     pub waiting: u64,
     /// Cases for which there was nothing to do.
     pub unchanged: u64,
-    /// Cases for which it was refused.
+    /// Cases for which it was refused, the first [`StepReport::REFUSED_MAX`] of them.
     pub refused: Vec<CaseProblem>,
+    /// How many more were refused; the local audit names them all.
+    pub refused_left_out: u64,
     /// Why something waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
+}
+
+impl StepReport {
+    /// Most refused cases named in a report.
+    pub const REFUSED_MAX: usize = 1_000;
+
+    fn refuse(&mut self, case: LocalCaseId, code: String) {
+        if self.refused.len() < Self::REFUSED_MAX {
+            self.refused.push(CaseProblem { case, code });
+        } else {
+            self.refused_left_out += 1;
+        }
+    }
 }
 
 /// What the local part of a step did for one case.
@@ -90,10 +105,9 @@ impl Step {
                 self.queued.push(id.clone());
                 audit::add(tx, service.now(), &self.actor, self.action, id.as_str(), "ok")
             }
-            // With a selection of all, cases for which a step is not meant are no news.
-            Local::Refused(code) if self.explicit => {
-                self.report.refused.push(CaseProblem { case: id.clone(), code: code.to_string() });
-                service.note_denial(tx, &self.actor, self.action, id.as_str(), code, None)
+            Local::Refused(code) if self.explicit || !is_not_its_turn(code) => {
+                self.report.refuse(id.clone(), code.to_string());
+                service.note_denial(tx, &self.actor.as_str().into(), self.action, id.as_str(), code, None)
             }
             Local::Nothing | Local::Refused(_) => {
                 self.report.unchanged += 1;
@@ -101,6 +115,11 @@ impl Step {
             }
         }
     }
+}
+
+/// With a selection of all, a case that has not come to this step yet is no news; one that a rule keeps out is.
+const fn is_not_its_turn(code: Denied) -> bool {
+    matches!(code, Denied::NotRegistered | Denied::NoConsent | Denied::NotPublished)
 }
 
 impl HospitalService {
@@ -139,8 +158,8 @@ impl HospitalService {
             Selection::Cases(ids) => cursor.taken >= ids.len(),
         };
         for case in unknown {
-            self.deny(&step.actor, step.action, case.as_str(), Denied::UnknownCase, None).await?;
-            step.report.refused.push(CaseProblem { case, code: Denied::UnknownCase.to_string() });
+            self.deny(step.actor.as_str(), step.action, case.as_str(), Denied::UnknownCase, None).await?;
+            step.report.refuse(case, Denied::UnknownCase.to_string());
         }
         Ok(cases)
     }
@@ -163,7 +182,7 @@ impl HospitalService {
                     match state(tx, &case)? {
                         Remote::Done => report.done += 1,
                         Remote::Waiting => report.waiting += 1,
-                        Remote::Refused(code) => report.refused.push(CaseProblem { case, code }),
+                        Remote::Refused(code) => report.refuse(case, code),
                     }
                 }
                 Ok(report)

@@ -1,22 +1,23 @@
 //! From an own case to a signed request, and from the request to a report.
 
 use semblance_core::case::case_commitment;
-use semblance_core::encode::{Reader, Writer};
+use semblance_core::encode::Writer;
 use semblance_core::id::{OrganisationId, RequestId};
 use semblance_core::limits::{ANSWER_MAX, CLINICIAN_LOOKUPS_A_DAY, CLINICIAN_LOOKUPS_A_WEEK};
 use semblance_core::lookup::{LookupRequest, LookupSlot, Purpose};
 use semblance_core::observed::ObservedTerms;
 use semblance_core::query::{Breadth, Query, QueryPlan};
-use semblance_core::signature::{SignedBytes, Statement};
+use semblance_core::signature::Statement;
 use semblance_core::term::TermId;
 use semblance_core::time::Day;
 use semblance_core::token::{EpochNumber, Seed};
 
-use super::check::Asked;
 use super::report::LookupReport;
+use crate::clinician::ClinicianName;
+use crate::deny::Who;
 use crate::error::{Denied, HospitalError};
 use crate::grant::live_consent;
-use crate::matcher::{MatcherError, MatcherPort, Search};
+use crate::matcher::{MatcherError, MatcherPort};
 use crate::service::HospitalService;
 use crate::store::case::{self, LocalCaseId, StoredCase};
 use crate::store::lookup::{self, LookupState, StoredLookup};
@@ -25,7 +26,7 @@ use crate::store::publication::{self, PublicationState};
 use crate::store::{StoreError, audit};
 
 /// How long a request may be recorded after it was signed.
-const LIFETIME_MILLIS: u64 = 10 * 60 * 1000;
+pub(crate) const LIFETIME_MILLIS: u64 = 10 * 60 * 1000;
 /// How many slots that the ledger calls taken are passed over in one look-up.
 const SLOT_TRIES: u32 = 3;
 
@@ -61,21 +62,40 @@ impl HospitalService {
     /// Denied here, by the matcher or by the ledger; or the answer did not pass the checks; or something cannot be
     /// reached: then the stored request can be tried again with [`Self::retry`].
     pub async fn look_up(&self, question: Question) -> Result<LookupReport, HospitalError> {
+        self.look_up_as("node", question).await
+    }
+
+    /// As [`Self::look_up`], for a caller whose certificate names the actor; the clinician is whom the actor names.
+    ///
+    /// # Errors
+    /// As [`Self::look_up`].
+    pub async fn look_up_as(&self, actor: &str, mut question: Question) -> Result<LookupReport, HospitalError> {
+        question.clinician = match ClinicianName::new(&question.clinician) {
+            Ok(name) => name.into_text(),
+            Err(error) => {
+                let (subject, message) = (question.case.as_str(), error.to_string());
+                return self.refuse(actor, "look-up", subject, Denied::Malformed, &message).await;
+            }
+        };
+        let who = Who::asking(actor, &question.clinician);
+        self.settle_unanswered().await?;
         let basis = match self.basis(&question).await? {
             Ok(basis) => basis,
             Err((code, message)) => {
-                return self.refuse(&question.clinician, "look-up", question.case.as_str(), code, message).await;
+                return self.refuse(who, "look-up", question.case.as_str(), code, message).await;
             }
         };
         let mut skipped = 0;
         loop {
-            let request = self.sign_request(&question, &basis).await?;
-            match self.complete(request, &basis.case).await {
-                Err(HospitalError::Matcher(MatcherError::Refused { code, .. }))
-                    if code == "slot-used" && skipped < SLOT_TRIES =>
-                {
+            let request = self.sign_request(&who, &question, &basis).await?;
+            match self.complete(&who, request, &basis.case).await {
+                // Asked anew only where the ledger shows that another request has the slot: then this one can never be
+                // recorded any more, and the question discloses once.
+                Err(HospitalError::Matcher(MatcherError::Refused { code, message })) if code == "slot-used" => {
+                    if skipped == SLOT_TRIES || !self.slot_is_taken(request).await? {
+                        return Err(MatcherError::Refused { code, message }.into());
+                    }
                     skipped += 1;
-                    self.take_used_slots(self.now().day()).await?;
                 }
                 ended => return ended,
             }
@@ -98,23 +118,11 @@ impl HospitalService {
             let message = "this hospital asked no such look-up";
             return self.refuse(actor, "look-up", &request.to_string(), Denied::UnknownRequest, message).await;
         };
-        if let (LookupState::Shown, Some(report)) = (stored.state, &stored.report) {
-            return serde_json::from_str(report)
-                .map_err(|_| StoreError::Damaged("a look-up's report".to_owned()).into());
-        }
-        if matches!(stored.state, LookupState::Refused | LookupState::Failed) {
-            let code = stored.code.unwrap_or_default();
-            let message = "the look-up ended without an answer: ask anew".to_owned();
-            return Err(MatcherError::Refused { code, message }.into());
-        }
-        self.complete(request, &case).await
+        self.complete(&Who::asking(actor, &stored.clinician), request, &case).await
     }
 
     /// What the look-up is made from, or why there is none.
     async fn basis(&self, question: &Question) -> Result<Result<Basis, (Denied, &'static str)>, HospitalError> {
-        if question.clinician.trim().is_empty() || question.clinician.len() > 200 {
-            return Ok(Err((Denied::Malformed, "a look-up names the clinician who asks, in at most 200 bytes")));
-        }
         if !(1..=ANSWER_MAX).contains(&usize::from(question.count)) {
             return Ok(Err((Denied::Malformed, "between 1 and 10 cases can be asked for")));
         }
@@ -161,9 +169,6 @@ impl HospitalService {
         let Some(key) = patient_key::get(tx, &question.case)? else {
             return Ok(Err((Denied::NotRegistered, "the case has no patient key")));
         };
-        if let Some(denied) = self.over_budget(tx, &question.clinician)? {
-            return Ok(Err(denied));
-        }
         Ok(Ok(Basis { case, key, observed, epoch }))
     }
 
@@ -188,30 +193,38 @@ impl HospitalService {
         Ok(None)
     }
 
-    fn matcher(&self, wanted: Option<&OrganisationId>) -> Option<&dyn MatcherPort> {
+    pub(super) fn matcher(&self, wanted: Option<&OrganisationId>) -> Option<&dyn MatcherPort> {
         let named =
             |matcher: &&std::sync::Arc<dyn MatcherPort>| wanted.is_none_or(|wanted| matcher.organisation() == wanted);
         self.inner.matchers.iter().find(named).map(AsRef::as_ref)
     }
 
     /// Signs a request and stores it with everything needed to send it, before anything leaves.
-    async fn sign_request(&self, question: &Question, basis: &Basis) -> Result<RequestId, HospitalError> {
+    async fn sign_request(&self, who: &Who, question: &Question, basis: &Basis) -> Result<RequestId, HospitalError> {
         let subject = question.case.as_str();
         let Some(matcher) = self.matcher(question.matcher.as_ref()).map(|found| found.organisation().clone()) else {
             let message = "no such matcher is configured";
-            return self.refuse(&question.clinician, "look-up", subject, Denied::UnknownMatcher, message).await;
+            return self.refuse(who.clone(), "look-up", subject, Denied::UnknownMatcher, message).await;
         };
         let (query, groups) = self.query(question, basis).await?;
         let salt: [u8; 32] = self.inner.random.array();
-        let (service, asked) = (self.clone(), question.clone());
+        let (service, asked, named) = (self.clone(), question.clone(), who.clone());
         let commitment = case_commitment(&basis.key.salt, self.inner.network, &self.inner.organisation, subject);
         let (epoch, short) = (basis.epoch, basis.observed.reach().is_short());
         let stored = self
             .store()
-            .run(move |tx| -> Result<Option<RequestId>, StoreError> {
+            .run(move |tx| -> Result<Result<RequestId, (Denied, &'static str)>, StoreError> {
                 let now = service.now();
-                let Some(number) = lookup::free_slot(tx, now.day(), 0)? else { return Ok(None) };
-                let Ok(slot) = LookupSlot::new(now.day(), number) else { return Ok(None) };
+                // In the transaction that takes the slot: of two calls at once the second sees the first.
+                if let Some(denied) = service.over_budget(tx, &asked.clinician)? {
+                    return Ok(Err(denied));
+                }
+                let none = (
+                    Denied::BudgetHospital,
+                    "this hospital's look-ups of the day are used up: try again tomorrow (UTC)",
+                );
+                let Some(number) = lookup::free_slot(tx, now.day(), 0)? else { return Ok(Err(none)) };
+                let Ok(slot) = LookupSlot::new(now.day(), number) else { return Ok(Err(none)) };
                 let request = LookupRequest {
                     network: service.inner.network,
                     request: RequestId::random(service.inner.random.as_ref()),
@@ -244,6 +257,7 @@ impl HospitalService {
                         breadth: breadth_word(asked.breadth).to_owned(),
                         epoch,
                         matcher,
+                        count: asked.count,
                         expires: request.expires,
                         day: slot.day(),
                         slot: slot.number(),
@@ -258,16 +272,13 @@ impl HospitalService {
                         at: now,
                     },
                 )?;
-                audit::add(tx, now, &asked.clinician, "look-up", asked.case.as_str(), "ok")?;
-                Ok(Some(request.request))
+                audit::add_named(tx, now, named.names(), "look-up", asked.case.as_str(), "ok")?;
+                Ok(Ok(request.request))
             })
             .await?;
         match stored {
-            Some(request) => Ok(request),
-            None => {
-                let message = "this hospital's look-ups of the day are used up: try again tomorrow (UTC)";
-                self.refuse(&question.clinician, "look-up", subject, Denied::BudgetHospital, message).await
-            }
+            Ok(request) => Ok(request),
+            Err((code, message)) => self.refuse(who.clone(), "look-up", subject, code, message).await,
         }
     }
 
@@ -289,120 +300,18 @@ impl HospitalService {
         Ok((query, groups))
     }
 
-    /// Notes the day's slots that the ledger knows of and this store does not, as after a restored backup.
-    async fn take_used_slots(&self, day: Day) -> Result<(), HospitalError> {
-        let rows = self.inner.chain.slots(day).await?;
+    /// Whether the ledger shows another request in this one's slot. Notes all slots of the day that the ledger knows
+    /// of and this store does not, as after a restored backup.
+    async fn slot_is_taken(&self, request: RequestId) -> Result<bool, HospitalError> {
+        let Some(ours) = self.store().run(move |tx| lookup::get(tx, request)).await? else { return Ok(false) };
+        let rows = self.inner.chain.slots(ours.day).await?;
+        let taken = rows.iter().any(|row| row.slot.number() == ours.slot && row.request != request);
         self.store()
             .run(move |tx| -> Result<(), StoreError> {
-                rows.iter().try_for_each(|row| lookup::note_slot(tx, day, row.slot.number()))
+                rows.iter().try_for_each(|row| lookup::note_slot(tx, ours.day, row.slot.number()))
             })
             .await?;
-        Ok(())
-    }
-
-    /// Sends a stored request, keeps the answer, checks it, shows what passed.
-    async fn complete(&self, request: RequestId, case: &StoredCase) -> Result<LookupReport, HospitalError> {
-        let stored = self.store().run(move |tx| lookup::get(tx, request)).await?;
-        let stored = stored.ok_or_else(|| StoreError::Damaged("a look-up is gone".to_owned()))?;
-        let asked = self.asked(&stored)?;
-        let (answer, placed) = match (&stored.answer, stored.placed) {
-            (Some(answer), Some(placed)) => (answer.clone(), placed),
-            _ => self.search(&stored, &asked).await?,
-        };
-        let checked = match self.check_answer(&asked, &answer, placed).await {
-            Err(HospitalError::Denied { code, message }) => {
-                let (actor, subject) = (stored.clinician.clone(), stored.local_id.to_string());
-                self.deny(&actor, "look-up", &subject, code, Some(asked.source.digest())).await?;
-                // The own ledger may only be behind: that can be tried again.
-                if code != Denied::NoEntry {
-                    self.end(request, LookupState::Failed, Some(code.as_str().to_owned()), None).await?;
-                }
-                tracing::warn!(%request, code = code.as_str(), "an answer did not pass the checks");
-                return Err(HospitalError::Denied { code, message });
-            }
-            other => other?,
-        };
-        let report = LookupReport {
-            request: request.to_string(),
-            case: stored.local_id.to_string(),
-            purpose: stored.purpose,
-            breadth: stored.breadth,
-            short: asked.request.short,
-            matcher: stored.matcher.to_string(),
-            cases: checked.answer.coverage.cases,
-            hospitals: checked.answer.coverage.hospitals,
-            height: checked.answer.coverage.height,
-            transaction: placed.0.to_string(),
-            block: placed.1,
-            matches: checked.matches,
-            failed: checked.failed,
-            own: self.similar_own(case).await?,
-        };
-        let text = serde_json::to_string(&report).map_err(|error| StoreError::Damaged(error.to_string()))?;
-        self.end(request, LookupState::Shown, None, Some(text)).await?;
-        Ok(report)
-    }
-
-    fn asked(&self, stored: &StoredLookup) -> Result<Asked, HospitalError> {
-        let damaged = || StoreError::Damaged("a stored look-up".to_owned());
-        let mut reader = Reader::new(&stored.signed);
-        let source = SignedBytes::read(&mut reader).map_err(|_| damaged())?;
-        let request = LookupRequest::decode(source.bytes(), self.inner.network).map_err(|_| damaged())?;
-        let mut groups = Vec::new();
-        for bytes in stored.groups.chunks_exact(4) {
-            let number = Reader::new(bytes).u32("term").map_err(|_| damaged())?;
-            groups.push(TermId::new(number).map_err(|_| damaged())?);
-        }
-        Ok(Asked { request, source, groups })
-    }
-
-    /// Asks the matcher and keeps its answer before anything else is done with it.
-    async fn search(
-        &self,
-        stored: &StoredLookup,
-        asked: &Asked,
-    ) -> Result<(Vec<u8>, (semblance_core::id::TransactionId, u64)), HospitalError> {
-        let request = stored.request;
-        let opening = stored.opening.as_deref().and_then(<[u8]>::split_first_chunk::<32>);
-        let (salt, query) = opening.ok_or_else(|| StoreError::Damaged("a look-up's opening".to_owned()))?;
-        let Some(matcher) = self.matcher(Some(&stored.matcher)) else {
-            let message = format!("matcher {} is not configured any more", stored.matcher);
-            return Err(HospitalError::denied(Denied::UnknownMatcher, message));
-        };
-        let search = Search { request: asked.source.clone(), query: query.to_vec(), salt: *salt };
-        let found = match matcher.search(search).await {
-            Ok(found) => found,
-            Err(MatcherError::Refused { code, message }) => {
-                self.end(request, LookupState::Refused, Some(code.clone()), None).await?;
-                let (actor, subject, denial) = (stored.clinician.clone(), stored.local_id.to_string(), code.clone());
-                let now = self.now();
-                self.store().run(move |tx| audit::add(tx, now, &actor, "look-up", &subject, &denial)).await?;
-                return Err(MatcherError::Refused { code, message }.into());
-            }
-            Err(error) if self.now() > stored.expires && self.inner.chain.lookup(request).await?.is_none() => {
-                self.end(request, LookupState::Refused, Some(Denied::ExpiredRequest.to_string()), None).await?;
-                tracing::warn!(%request, code = error.code(), "a look-up expired unanswered");
-                let message = "the request expired without an entry: ask anew";
-                return Err(HospitalError::denied(Denied::ExpiredRequest, message));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let (answer, transaction, block) = (found.answer.clone(), found.transaction, found.block);
-        self.store().run(move |tx| lookup::set_answer(tx, request, &answer, transaction, block)).await?;
-        Ok((found.answer, (found.transaction, found.block)))
-    }
-
-    async fn end(
-        &self,
-        request: RequestId,
-        state: LookupState,
-        code: Option<String>,
-        report: Option<String>,
-    ) -> Result<(), HospitalError> {
-        let end = move |tx: &rusqlite::Transaction<'_>| {
-            lookup::finish(tx, request, state, code.as_deref(), report.as_deref())
-        };
-        Ok(self.store().run(end).await?)
+        Ok(taken)
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Asked {
     pub(super) source: SignedBytes,
     /// The case's terms in the order of the query's groups.
     pub(super) groups: Vec<TermId>,
+    /// How many cases were asked for.
+    pub(super) count: u8,
 }
 
 impl HospitalService {
@@ -48,7 +50,7 @@ impl HospitalService {
         let record = record.ok_or_else(|| no_entry("the own ledger holds no entry of this request"))?;
         let answer = Answer::decode(answer, self.inner.network)
             .map_err(|error| mismatch(&format!("the answer is malformed: {error}")))?;
-        agree(asked, &record.entry, &answer)?;
+        agree(asked, &record.entry, &answer, placed.1)?;
         let (mut matches, mut failed) = (Vec::new(), Vec::new());
         for (found, receipt) in answer.receipts() {
             match self.check_match(asked, &record.entry, found, &receipt).await? {
@@ -69,7 +71,10 @@ impl HospitalService {
             let mut blocks = self.inner.chain.blocks(block).await?;
             blocks.next().await.unwrap_or_else(|| Err(LedgerError::Unavailable("no block came".to_owned())))
         });
-        let seen = seen.await.map_err(|_| no_entry("the own ledger has not reached the entry's block"))??;
+        let seen = seen.await.map_err(|_| {
+            let message = format!("the own ledger has not reached block {block} yet: try the same request again");
+            HospitalError::denied(Denied::EntryBehind, message)
+        })??;
         let outcome = seen.transactions.iter().find(|outcome| outcome.transaction == transaction);
         let outcome = outcome.filter(|_| seen.number == block);
         let outcome = outcome.ok_or_else(|| no_entry("the named block does not hold the named transaction"))?;
@@ -97,9 +102,9 @@ impl HospitalService {
         if found.hospital == self.inner.organisation {
             return Ok(Err("own-hospital"));
         }
-        let Some(member) = self.inner.chain.member(&found.hospital).await? else { return Ok(Err("unknown-hospital")) };
+        let Ok(member) = self.member(&found.hospital).await? else { return Ok(Err("unknown-hospital")) };
         let (network, digest) = (self.inner.network, asked.source.digest());
-        let recipient = &member.sealing_key.public;
+        let recipient = &member.record().sealing_key.public;
         if !entry.slots.holds(network, &digest, &found.receipt, recipient, receipt).unwrap_or(false) {
             return Ok(Err("receipt-mismatch"));
         }
@@ -130,8 +135,8 @@ impl HospitalService {
     }
 }
 
-/// The entry is of this request and this answer.
-fn agree(asked: &Asked, entry: &LookupEntry, answer: &Answer) -> Result<(), HospitalError> {
+/// The entry, in that block, is of this request and this answer.
+fn agree(asked: &Asked, entry: &LookupEntry, answer: &Answer, block: u64) -> Result<(), HospitalError> {
     let digest: Digest = asked.source.digest();
     if entry.request != asked.source {
         return Err(mismatch("the entry holds another request or signature than was sent"));
@@ -144,6 +149,12 @@ fn agree(asked: &Asked, entry: &LookupEntry, answer: &Answer) -> Result<(), Hosp
     }
     if answer.coverage.height != entry.index_height || entry.index_height < asked.request.minimum_height {
         return Err(mismatch("the answer is of another ledger height than the entry, or older than was asked for"));
+    }
+    if entry.index_height >= block {
+        return Err(mismatch("the answer is said to hold up to the entry's own block or a later one"));
+    }
+    if answer.matches.len() > usize::from(asked.count) {
+        return Err(mismatch("the answer holds more cases than were asked for"));
     }
     let groups = answer.explainable.iter().map(|own| usize::from(own.group));
     if groups.max().is_some_and(|last| last >= asked.groups.len()) {

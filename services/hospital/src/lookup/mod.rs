@@ -5,8 +5,12 @@
 
 mod ask;
 mod check;
+mod complete;
 mod own;
 mod report;
+mod unanswered;
 
+pub(crate) use ask::LIFETIME_MILLIS;
 pub use ask::Question;
+pub(crate) use complete::Asking;
 pub use report::{FailedMatch, FoundCase, LookupReport, OwnCase, Symptom};

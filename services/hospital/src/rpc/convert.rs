@@ -1,20 +1,23 @@
 //! Messages into checked values, and reports into messages.
 
 use semblance_core::consent::Scope;
-use semblance_core::id::OrganisationId;
+use semblance_core::id::{OrganisationId, RequestId};
 use semblance_core::limits::ANSWER_MAX;
 use semblance_core::lookup::Purpose;
 use semblance_core::query::Breadth;
 use semblance_proto::v1;
 use tonic::Status;
 
-use super::status::{malformed, status};
-use crate::grant::{ConsentTerms, DEFAULT_TEXT};
+use super::status::malformed;
+use crate::consent_text::DEFAULT_TEXT;
+use crate::error::HospitalError;
+use crate::grant::ConsentTerms;
 use crate::list::{CaseSummary, LookupSummary, PAGE_MAX, ReceiptSummary};
 use crate::lookup::{FailedMatch, FoundCase, LookupReport, OwnCase, Question, Symptom};
+use crate::sealing_keys::SealingKeyStatus;
 use crate::step::{Selection, StepReport};
 use crate::store::audit::AuditLine;
-use crate::store::case::LocalCaseId;
+use crate::store::case::{LocalCaseId, LocalCaseIdError};
 use crate::withdraw::WithdrawalReport;
 
 /// Most cases that one selection names.
@@ -25,7 +28,15 @@ const SELECTION_MAX: usize = 10_000;
 /// # Errors
 /// It is none.
 pub fn case(text: &str) -> Result<LocalCaseId, Status> {
-    text.parse().map_err(|_| malformed("case"))
+    text.parse().map_err(|error: LocalCaseIdError| malformed("case", &error.to_string()))
+}
+
+/// A look-up's request, as its report names it.
+///
+/// # Errors
+/// It is none.
+pub fn request(text: &str) -> Result<RequestId, Status> {
+    text.parse().map_err(|_| malformed("request", "the 32 hexadecimal digits of a look-up's request"))
 }
 
 /// Either all, or at least one.
@@ -39,7 +50,7 @@ pub fn selection(message: Option<v1::Selection>) -> Result<Selection, Status> {
             let cases: std::collections::BTreeSet<_> = cases.iter().map(|id| case(id)).collect::<Result<_, _>>()?;
             Ok(Selection::Cases(cases.into_iter().collect()))
         }
-        _ => Err(malformed("selection")),
+        _ => Err(malformed("selection", "either `all`, or 1 to 10,000 cases")),
     }
 }
 
@@ -48,7 +59,10 @@ pub fn selection(message: Option<v1::Selection>) -> Result<Selection, Status> {
 /// # Errors
 /// None, or more than a page has.
 pub fn limit(limit: u32) -> Result<usize, Status> {
-    usize::try_from(limit).ok().filter(|limit| (1..=PAGE_MAX).contains(limit)).ok_or_else(|| malformed("limit"))
+    usize::try_from(limit)
+        .ok()
+        .filter(|limit| (1..=PAGE_MAX).contains(limit))
+        .ok_or_else(|| malformed("limit", "1 to 500 rows"))
 }
 
 /// How many rows to pass over.
@@ -56,26 +70,32 @@ pub fn limit(limit: u32) -> Result<usize, Status> {
 /// # Errors
 /// More than this machine counts.
 pub fn skip(skip: u64) -> Result<usize, Status> {
-    usize::try_from(skip).map_err(|_| malformed("skip"))
+    usize::try_from(skip).map_err(|_| malformed("skip", "a number of rows"))
 }
 
-/// What a patient agrees to.
+/// What a patient agrees to, by scope.
 ///
 /// # Errors
-/// A scope, time or text that no consent has.
-pub fn terms(message: &v1::ConsentRequest) -> Result<ConsentTerms, Status> {
+/// A scope that no consent has.
+pub fn scopes(message: &v1::ConsentRequest) -> Result<Vec<Scope>, Status> {
     let mut scopes = Vec::new();
-    for scope in message.scopes() {
-        scopes.push(match scope {
-            v1::ConsentScope::BeFound => Scope::BeFound,
-            v1::ConsentScope::BeContacted => Scope::BeContacted,
-            v1::ConsentScope::JoinGroups => Scope::JoinGroups,
-            v1::ConsentScope::ShareRecord => Scope::ShareRecord,
-            v1::ConsentScope::Unspecified => return Err(malformed("scopes")),
+    for scope in &message.scopes {
+        scopes.push(match v1::ConsentScope::try_from(*scope) {
+            Ok(v1::ConsentScope::BeFound) => Scope::BeFound,
+            Ok(v1::ConsentScope::BeContacted) => Scope::BeContacted,
+            Ok(v1::ConsentScope::JoinGroups) => Scope::JoinGroups,
+            Ok(v1::ConsentScope::ShareRecord) => Scope::ShareRecord,
+            // One that this program does not know is not passed over: the patient agreed to it, or did not.
+            Ok(v1::ConsentScope::Unspecified) | Err(_) => return Err(malformed("scopes", "known scopes")),
         });
     }
+    Ok(scopes)
+}
+
+/// What a patient agrees to; a rule may say no.
+pub(super) fn terms(scopes: &[Scope], message: &v1::ConsentRequest) -> Result<ConsentTerms, HospitalError> {
     let text = if message.text.is_empty() { DEFAULT_TEXT } else { &message.text };
-    ConsentTerms::new(&scopes, message.days, text).map_err(|error| status(&error))
+    ConsentTerms::new(scopes, message.days, text)
 }
 
 /// What a clinician asks.
@@ -88,23 +108,25 @@ pub fn question(message: v1::LookUpRequest) -> Result<Question, Status> {
         v1::LookUpPurpose::SecondOpinion => Purpose::SecondOpinion,
         v1::LookUpPurpose::NaturalHistory => Purpose::NaturalHistory,
         v1::LookUpPurpose::CohortFeasibility => Purpose::CohortFeasibility,
-        v1::LookUpPurpose::Unspecified => return Err(malformed("purpose")),
+        v1::LookUpPurpose::Unspecified => return Err(malformed("purpose", "a coded purpose")),
     };
     let breadth = match message.breadth() {
         v1::LookUpBreadth::Close => Breadth::Close,
         v1::LookUpBreadth::Wide => Breadth::Wide,
-        v1::LookUpBreadth::Unspecified => return Err(malformed("breadth")),
+        v1::LookUpBreadth::Unspecified => return Err(malformed("breadth", "close or wide")),
     };
     let count = match usize::try_from(message.count) {
         Ok(0) => ANSWER_MAX,
         Ok(count) if count <= ANSWER_MAX => count,
-        _ => return Err(malformed("count")),
+        _ => return Err(malformed("count", "1 to 10 cases, or 0 for 10")),
     };
     let matcher = match message.matcher.as_str() {
         "" => None,
-        name => Some(OrganisationId::new(name).map_err(|_| malformed("matcher"))?),
+        name => {
+            Some(OrganisationId::new(name).map_err(|_| malformed("matcher", "an organisation's name, or nothing"))?)
+        }
     };
-    let count = u8::try_from(count).map_err(|_| malformed("count"))?;
+    let count = u8::try_from(count).map_err(|_| malformed("count", "1 to 10 cases, or 0 for 10"))?;
     Ok(Question { case: case(&message.case)?, clinician: message.clinician, purpose, breadth, count, matcher })
 }
 
@@ -118,6 +140,7 @@ impl From<StepReport> for v1::StepResponse {
             unchanged: report.unchanged,
             refused: report.refused.into_iter().map(problem).collect(),
             waits_for: report.waits_for.unwrap_or_default(),
+            refused_left_out: report.refused_left_out,
         }
     }
 }
@@ -257,7 +280,14 @@ impl From<AuditLine> for v1::AuditLine {
             action: line.action,
             subject: line.subject,
             code: line.code,
+            clinician: line.clinician.unwrap_or_default(),
         }
+    }
+}
+
+impl From<SealingKeyStatus> for v1::SealingKeyStatus {
+    fn from(status: SealingKeyStatus) -> Self {
+        Self { key: status.key, public: status.public, needed: status.needed.unwrap_or_default().to_owned() }
     }
 }
 
@@ -297,8 +327,12 @@ mod tests {
             assert!(question(bad).is_err());
         }
         let consent = v1::ConsentRequest { scopes: vec![1, 2], days: 30, ..Default::default() };
-        assert!(terms(&consent).is_ok());
-        assert!(terms(&v1::ConsentRequest { scopes: vec![9], ..consent.clone() }).is_err());
-        assert!(terms(&v1::ConsentRequest { days: 0, ..consent }).is_err());
+        let known = scopes(&consent).unwrap();
+        assert!(terms(&known, &consent).is_ok());
+        assert!(scopes(&v1::ConsentRequest { scopes: vec![1, 9], ..consent.clone() }).is_err());
+        assert!(terms(&known, &v1::ConsentRequest { days: 0, ..consent }).is_err());
+        // What was typed is not repeated, what is expected is said.
+        let status = case("Jane\nDoe").unwrap_err();
+        assert!(status.message().contains("200 characters") && !status.message().contains("Jane"));
     }
 }

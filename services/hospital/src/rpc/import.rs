@@ -28,7 +28,7 @@ pub(super) async fn start(
     mut incoming: Streaming<v1::ImportRequest>,
 ) -> Result<Rows, Status> {
     let Some(v1::ImportRequest { part: Some(Part::File(file)) }) = incoming.message().await? else {
-        return Err(malformed("file"));
+        return Err(malformed("file", "the file's name before its bytes"));
     };
     let (chunks, reader) = mpsc::channel(CHUNKS_WAITING);
     let (rows, outgoing) = mpsc::channel(ROWS_WAITING);

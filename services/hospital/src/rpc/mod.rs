@@ -6,33 +6,32 @@ pub mod convert;
 mod import;
 mod status;
 
-use std::sync::{Mutex, PoisonError};
-
-use semblance_core::id::RequestId;
 use semblance_core::limits::MESSAGE_BYTES_MAX;
 use semblance_ledger::tls::ClaimedPeer;
 use semblance_proto::v1;
 use semblance_proto::v1::hospital_server::HospitalServer;
 use tonic::{Request, Response, Status};
 
+use crate::error::{Denied, HospitalError};
+use crate::lookup::LookupReport;
 use crate::service::HospitalService;
-use status::{malformed, status};
+use status::status;
 
 pub use status::CODE_KEY;
 
 /// Serves a hospital's use cases.
 pub struct HospitalRpc {
     service: HospitalService,
-    /// The hospital's own root, as the ledger last showed it: operators may work while the ledger is down.
-    root: Mutex<Option<Vec<u8>>>,
+    /// The hospital's own root as configured, until the ledger showed one.
+    root: Option<Vec<u8>>,
 }
 
 impl HospitalRpc {
     /// The service for a server that asks its clients for certificates. `root` is the hospital's own root (DER) as
-    /// configured, used until the ledger has been asked.
+    /// configured, used until the ledger has been asked once; from then on what it showed last, also after a restart.
     #[must_use]
     pub fn server(service: HospitalService, root: Option<Vec<u8>>) -> HospitalServer<Self> {
-        HospitalServer::new(Self { service, root: Mutex::new(root) })
+        HospitalServer::new(Self { service, root })
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
@@ -42,23 +41,51 @@ impl HospitalRpc {
         let certificates = request.peer_certs().unwrap_or_default();
         let unknown = |error: &dyn std::fmt::Display| Status::unauthenticated(error.to_string());
         let claimed = ClaimedPeer::read(&certificates).map_err(|error| unknown(&error))?;
+        let caller = claimed.organisation().to_string();
         if claimed.organisation() != self.service.organisation() {
-            return Err(Status::permission_denied("only this hospital's own certificates are taken"));
+            let message = "only this hospital's own certificates are taken";
+            return Err(self.denied(&caller, Denied::NotAuthorised, message).await);
         }
-        let root = self.own_root().await.ok_or_else(|| Status::unavailable("the ledger has not been reached yet"))?;
-        let peer = claimed.verify(&root, self.service.now()).map_err(|error| unknown(&error))?;
+        let root = self.own_root().await.map_err(|error| status(&error))?;
+        let root = root.ok_or_else(|| Status::unavailable("the ledger has not been reached yet"))?;
+        let peer = match claimed.verify(&root, self.service.now()) {
+            Ok(peer) => peer,
+            Err(error) => {
+                let said = unknown(&error);
+                self.denied(&format!("{caller}, unproven"), Denied::NotAuthorised, said.message()).await;
+                return Err(said);
+            }
+        };
         let [one, two, three, four, ..] = peer.certificate;
         Ok(format!("{}/{one:02x}{two:02x}{three:02x}{four:02x}", peer.role))
     }
 
-    async fn own_root(&self) -> Option<Vec<u8>> {
-        let found = self.service.inner.chain.member(self.service.organisation()).await;
-        let mut kept = self.root.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(Some(member)) = found {
-            *kept = Some(member.tls_root.der().to_vec());
+    /// Records that a caller was refused, and says so; a denial that cannot be recorded is an error of its own.
+    async fn denied(&self, caller: &str, code: Denied, message: &str) -> Status {
+        match self.service.refuse::<()>(caller, "call", "", code, message).await {
+            Err(error) => status(&error),
+            Ok(()) => Status::permission_denied(message),
         }
-        kept.clone()
     }
+
+    /// The hospital's own root: as the ledger shows it now, else as it last showed it, else as configured. Operators
+    /// may work while the ledger is down.
+    async fn own_root(&self) -> Result<Option<Vec<u8>>, HospitalError> {
+        let id = self.service.organisation();
+        let known = match self.service.member(id).await {
+            Ok(Ok(member)) => Some(member.record().clone()),
+            Ok(Err(_)) | Err(_) => self.service.last_known(id).await?,
+        };
+        Ok(known.map(|own| own.tls_root.der().to_vec()).or_else(|| self.root.clone()))
+    }
+}
+
+/// Leads a look-up to its end in a task of its own: a caller that goes away leaves none half-done.
+async fn whole(
+    look_up: impl Future<Output = Result<LookupReport, HospitalError>> + Send + 'static,
+) -> Result<Response<v1::LookUpResponse>, Status> {
+    let ended = tokio::spawn(look_up).await.map_err(|_| Status::internal("the look-up ended unexpectedly"))?;
+    Ok(Response::new(ended.map_err(|error| status(&error))?.into()))
 }
 
 #[tonic::async_trait]
@@ -83,7 +110,14 @@ impl v1::hospital_server::Hospital for HospitalRpc {
     async fn consent(&self, request: Request<v1::ConsentRequest>) -> Result<Response<v1::StepResponse>, Status> {
         let actor = self.actor(&request).await?;
         let message = request.into_inner();
-        let terms = convert::terms(&message)?;
+        let scopes = convert::scopes(&message)?;
+        let terms = match convert::terms(&scopes, &message) {
+            Err(HospitalError::Denied { code, message }) => {
+                self.service.refuse(actor.as_str(), "consent", "", code, &message).await
+            }
+            other => other,
+        };
+        let terms = terms.map_err(|error| status(&error))?;
         let selection = convert::selection(message.selection)?;
         let report = self.service.consent(&actor, selection, terms).await.map_err(|error| status(&error))?;
         Ok(Response::new(report.into()))
@@ -111,13 +145,10 @@ impl v1::hospital_server::Hospital for HospitalRpc {
     }
 
     async fn look_up(&self, request: Request<v1::LookUpRequest>) -> Result<Response<v1::LookUpResponse>, Status> {
-        self.actor(&request).await?;
+        let actor = self.actor(&request).await?;
         let question = convert::question(request.into_inner())?;
-        // In a task of its own: a caller that goes away leaves no look-up half-done.
         let service = self.service.clone();
-        let ended = tokio::spawn(async move { service.look_up(question).await }).await;
-        let report = ended.map_err(|_| Status::internal("the look-up ended unexpectedly"))?;
-        Ok(Response::new(report.map_err(|error| status(&error))?.into()))
+        whole(async move { service.look_up_as(&actor, question).await }).await
     }
 
     async fn retry_look_up(
@@ -125,9 +156,9 @@ impl v1::hospital_server::Hospital for HospitalRpc {
         request: Request<v1::RetryLookUpRequest>,
     ) -> Result<Response<v1::LookUpResponse>, Status> {
         let actor = self.actor(&request).await?;
-        let id: RequestId = request.into_inner().request.parse().map_err(|_| malformed("request"))?;
-        let report = self.service.retry(&actor, id).await.map_err(|error| status(&error))?;
-        Ok(Response::new(report.into()))
+        let id = convert::request(&request.into_inner().request)?;
+        let service = self.service.clone();
+        whole(async move { service.retry(&actor, id).await }).await
     }
 
     async fn list_cases(
@@ -187,5 +218,14 @@ impl v1::hospital_server::Hospital for HospitalRpc {
             waiting: found.waiting,
             followed: found.followed,
         }))
+    }
+
+    async fn list_sealing_keys(
+        &self,
+        request: Request<v1::ListSealingKeysRequest>,
+    ) -> Result<Response<v1::ListSealingKeysResponse>, Status> {
+        self.actor(&request).await?;
+        let keys = self.service.sealing_keys().await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::ListSealingKeysResponse { keys: keys.into_iter().map(Into::into).collect() }))
     }
 }

@@ -11,9 +11,9 @@ use crate::store::StoreError;
 /// The metadata key under which an error's stable word is sent.
 pub const CODE_KEY: &str = "semblance-code";
 
-/// A field that is not in its form. Its content is not repeated.
-pub(super) fn malformed(field: &str) -> Status {
-    coded(Code::InvalidArgument, Denied::Malformed.as_str(), format!("the field {field} is not in its form"))
+/// A field that is not in its form, and what belongs there. Its content is not repeated.
+pub(super) fn malformed(field: &str, expected: &str) -> Status {
+    coded(Code::InvalidArgument, Denied::Malformed.as_str(), format!("{field}: expected {expected}"))
 }
 
 /// The status of a use case's error.
@@ -61,6 +61,8 @@ const fn denied(code: Denied) -> Code {
         | Denied::UnknownMatcher => Code::InvalidArgument,
         Denied::BudgetClinician | Denied::BudgetHospital => Code::ResourceExhausted,
         Denied::NoEntry | Denied::EntryMismatch => Code::Aborted,
+        Denied::EntryBehind => Code::Unavailable,
+        Denied::NotAuthorised => Code::PermissionDenied,
         Denied::NotRegistered
         | Denied::NoConsent
         | Denied::ConsentLive

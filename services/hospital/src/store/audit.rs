@@ -12,8 +12,11 @@ pub struct AuditLine {
     pub id: i64,
     /// When, in milliseconds since 1970.
     pub at: u64,
-    /// Who: a clinician's name, an operator, or `node`.
+    /// Who: the caller by certificate, or `node`, `ledger`.
     pub actor: String,
+    /// Of a look-up, the clinician whom the actor named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clinician: Option<String>,
     /// What was attempted.
     pub action: String,
     /// On what: a case, a request, a file.
@@ -34,8 +37,25 @@ pub fn add(
     subject: &str,
     code: &str,
 ) -> Result<(), StoreError> {
-    tx.prepare_cached("INSERT INTO audit (at, actor, action, subject, code) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![millis(at), actor, action, subject, code])?;
+    add_named(tx, at, (actor, None), action, subject, code)
+}
+
+/// Adds a line of an actor who names a clinician.
+///
+/// # Errors
+/// Failing storage.
+pub fn add_named(
+    tx: &Transaction<'_>,
+    at: Timestamp,
+    (actor, clinician): (&str, Option<&str>),
+    action: &str,
+    subject: &str,
+    code: &str,
+) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "INSERT INTO audit (at, actor, clinician, action, subject, code) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![millis(at), actor, clinician, action, subject, code])?;
     Ok(())
 }
 
@@ -44,8 +64,9 @@ pub fn add(
 /// # Errors
 /// Failing storage.
 pub fn page(tx: &Transaction<'_>, after: i64, limit: usize) -> Result<Vec<AuditLine>, StoreError> {
-    let mut select =
-        tx.prepare_cached("SELECT id, at, actor, action, subject, code FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut select = tx.prepare_cached(
+        "SELECT id, at, actor, action, subject, code, clinician FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2",
+    )?;
     let rows = select.query_map(params![after, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
         Ok(AuditLine {
             id: row.get(0)?,
@@ -54,6 +75,7 @@ pub fn page(tx: &Transaction<'_>, after: i64, limit: usize) -> Result<Vec<AuditL
             action: row.get(3)?,
             subject: row.get(4)?,
             code: row.get(5)?,
+            clinician: row.get(6)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -42,6 +42,8 @@ pub struct StoredLookup {
     pub epoch: EpochNumber,
     /// The matcher asked.
     pub matcher: OrganisationId,
+    /// How many cases were asked for.
+    pub count: u8,
     /// Until when it may be recorded.
     pub expires: Timestamp,
     /// The day of its slot.
@@ -50,7 +52,7 @@ pub struct StoredLookup {
     pub slot: u16,
     /// The signed request, exactly as it goes to the matcher.
     pub signed: Vec<u8>,
-    /// The query's opening, until the answer is here.
+    /// The query's opening, until the answer is checked.
     pub opening: Option<Vec<u8>>,
     /// The case's terms in the order of the query's groups, four bytes each.
     pub groups: Vec<u8>,
@@ -69,7 +71,7 @@ pub struct StoredLookup {
 }
 
 const COLUMNS: &str = "request, local_id, clinician, purpose, breadth, epoch, matcher, expires, day, slot, signed, \
-                       opening, groups, answer, placed, block, state, code, report, at";
+                       opening, groups, answer, placed, block, state, code, report, at, count";
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLookup> {
     Ok(StoredLookup {
@@ -95,6 +97,7 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLookup> {
         code: row.get(17)?,
         report: row.get(18)?,
         at: moment(row, 19)?,
+        count: row.get(20)?,
     })
 }
 
@@ -105,8 +108,8 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLookup> {
 pub fn insert(tx: &Transaction<'_>, lookup: &StoredLookup) -> Result<(), StoreError> {
     tx.prepare_cached(
         "INSERT INTO lookups (request, local_id, clinician, purpose, breadth, epoch, matcher, expires, day,
-                              slot, signed, opening, groups, state, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                              slot, hold, signed, opening, groups, state, at, count)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'open', ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         lookup.request.as_bytes(),
@@ -124,6 +127,7 @@ pub fn insert(tx: &Transaction<'_>, lookup: &StoredLookup) -> Result<(), StoreEr
         lookup.groups,
         lookup.state.as_str(),
         millis(lookup.at),
+        lookup.count,
     ])?;
     Ok(())
 }
@@ -156,7 +160,7 @@ pub fn page(tx: &Transaction<'_>, skip: usize, limit: usize) -> Result<Vec<Store
 /// Failing storage.
 pub fn free_slot(tx: &Transaction<'_>, day: Day, from: u16) -> Result<Option<u16>, StoreError> {
     let mut select = tx.prepare_cached(
-        "SELECT slot FROM lookups WHERE day = ?1 UNION SELECT slot FROM foreign_slots WHERE day = ?1 ORDER BY slot",
+        "SELECT slot FROM lookups WHERE day = ?1 AND hold <> 'free' UNION SELECT slot FROM foreign_slots WHERE day = ?1 ORDER BY slot",
     )?;
     let mut free = from;
     for slot in select.query_map([day.number()], |row| row.get::<_, u16>(0))? {
@@ -191,7 +195,7 @@ pub fn count_since(tx: &Transaction<'_>, clinician: &str, day: Day) -> Result<u3
     Ok(select.query_row(params![clinician, day.number()], |row| row.get(0))?)
 }
 
-/// Keeps the matcher's answer and where it says the entry stands; the query's opening goes.
+/// Keeps the matcher's answer and where it says the entry stands.
 ///
 /// # Errors
 /// Failing storage.
@@ -203,14 +207,64 @@ pub fn set_answer(
     block: u64,
 ) -> Result<(), StoreError> {
     tx.prepare_cached(
-        "UPDATE lookups SET answer = ?2, placed = ?3, block = ?4, opening = NULL, state = 'answered'
-         WHERE request = ?1",
+        "UPDATE lookups SET answer = ?2, placed = ?3, block = ?4, state = 'answered'
+         WHERE request = ?1 AND state = 'asked'",
     )?
     .execute(params![request.as_bytes(), answer, transaction.as_bytes(), signed(block)])?;
     Ok(())
 }
 
-/// Records how a look-up ended; its opening goes.
+/// Forgets an answer that no entry confirms, so that the same request is asked again.
+///
+/// # Errors
+/// Failing storage.
+pub fn ask_again(tx: &Transaction<'_>, request: RequestId) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "UPDATE lookups SET answer = NULL, placed = NULL, block = NULL, state = 'asked'
+         WHERE request = ?1 AND state = 'answered'",
+    )?
+    .execute([request.as_bytes()])?;
+    Ok(())
+}
+
+/// Reads the look-ups that got no answer, that expired before `moment` and of which it is not known yet whether they
+/// left an entry; oldest first, at most `limit`.
+///
+/// # Errors
+/// Failing storage.
+pub fn unsettled(tx: &Transaction<'_>, moment: Timestamp, limit: usize) -> Result<Vec<StoredLookup>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM lookups WHERE hold = 'open' AND state IN ('asked', 'refused') AND expires < ?1
+         ORDER BY expires LIMIT ?2"
+    );
+    let mut select = tx.prepare_cached(&sql)?;
+    let rows = select.query_map(params![millis(moment), i64::try_from(limit).unwrap_or(i64::MAX)], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Gives the slot of an expired request without an entry to the next one; the look-up ended as refused.
+///
+/// # Errors
+/// Failing storage.
+pub fn release(tx: &Transaction<'_>, request: RequestId, code: &str) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "UPDATE lookups SET hold = 'free', code = coalesce(code, ?2), state = 'refused', opening = NULL
+         WHERE request = ?1 AND hold = 'open' AND state IN ('asked', 'refused')",
+    )?
+    .execute(params![request.as_bytes(), code])?;
+    Ok(())
+}
+
+/// Notes that a request left an entry: its slot is used for good.
+///
+/// # Errors
+/// Failing storage.
+pub fn hold(tx: &Transaction<'_>, request: RequestId) -> Result<(), StoreError> {
+    tx.prepare_cached("UPDATE lookups SET hold = 'used' WHERE request = ?1")?.execute([request.as_bytes()])?;
+    Ok(())
+}
+
+/// Records how a look-up ended, unless it is shown already; its opening goes.
 ///
 /// # Errors
 /// Failing storage.
@@ -221,8 +275,10 @@ pub fn finish(
     code: Option<&str>,
     report: Option<&str>,
 ) -> Result<(), StoreError> {
-    tx.prepare_cached("UPDATE lookups SET state = ?2, code = ?3, report = ?4, opening = NULL WHERE request = ?1")?
-        .execute(params![request.as_bytes(), state.as_str(), code, report])?;
+    tx.prepare_cached(
+        "UPDATE lookups SET state = ?2, code = ?3, report = ?4, opening = NULL WHERE request = ?1 AND state <> 'shown'",
+    )?
+    .execute(params![request.as_bytes(), state.as_str(), code, report])?;
     Ok(())
 }
 
@@ -244,6 +300,7 @@ mod tests {
             breadth: "close".to_owned(),
             epoch: EpochNumber(1),
             matcher: OrganisationId::new("m").unwrap(),
+            count: 10,
             expires: Timestamp::default(),
             day,
             slot,
@@ -276,6 +333,19 @@ mod tests {
                 }
                 assert_eq!(free_slot(tx, day, 0)?, None);
                 assert_eq!(free_slot(tx, Day::from_number(20_001), 0)?, Some(0));
+                let open = unsettled(tx, Timestamp::from_millis(1), 500)?;
+                assert_eq!(open.len(), usize::from(LOOKUP_SLOTS_A_DAY) - 1);
+                let (given, used) = (&open[0], &open[1]);
+                hold(tx, used.request)?;
+                release(tx, used.request, "expired-request")?;
+                release(tx, given.request, "expired-request")?;
+                assert_eq!(free_slot(tx, day, 0)?, Some(given.slot));
+                assert_eq!(get(tx, used.request)?.unwrap().state, LookupState::Asked);
+                insert(tx, &lookup(given.slot))?;
+                assert_eq!(free_slot(tx, day, 0)?, None);
+                finish(tx, used.request, LookupState::Shown, None, Some("report"))?;
+                finish(tx, used.request, LookupState::Failed, Some("no-entry"), None)?;
+                assert_eq!(get(tx, used.request)?.unwrap().report.as_deref(), Some("report"));
                 Ok(())
             })
             .unwrap();

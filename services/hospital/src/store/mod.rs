@@ -6,8 +6,10 @@
 
 pub mod audit;
 pub mod case;
+pub mod closed_epoch;
 pub mod consent;
 pub mod lookup;
+pub mod member;
 pub mod outbox;
 pub mod patient_key;
 pub mod publication;
@@ -23,7 +25,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 /// Marks a file as a hospital's store ("SEMH").
 const APPLICATION_ID: i32 = 0x5345_4d48;
 /// One script for each version of the layout, in order; a script is never changed once released.
-const MIGRATIONS: &[&str] = &[include_str!("schema-1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema-1.sql"), include_str!("schema-2.sql")];
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -304,7 +306,7 @@ mod tests {
         drop(Store::open(&path).unwrap());
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let newer = Store::open(&path).err().unwrap();
-        assert!(matches!(newer, StoreError::Newer { found: 99, supported: 1 }), "{newer}");
+        assert!(matches!(newer, StoreError::Newer { found: 99, supported: 2 }), "{newer}");
 
         let other = folder.path().join("other.db");
         Connection::open(&other).unwrap().execute_batch("CREATE TABLE stranger (a)").unwrap();
@@ -312,6 +314,38 @@ mod tests {
         let text = folder.path().join("text.db");
         std::fs::write(&text, "this is no database, and it is long enough to be looked at as one").unwrap();
         assert!(matches!(Store::open(&text), Err(StoreError::Foreign)));
+    }
+
+    #[test]
+    fn an_older_layout_is_brought_up_to_date_with_all_its_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hospital.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(include_str!("schema-1.sql")).unwrap();
+        old.execute_batch(
+            "INSERT INTO cases VALUES ('a', NULL, NULL, zeroblob(32), zeroblob(32), 1, 5, zeroblob(32));
+             INSERT INTO consents VALUES (zeroblob(16), 'a', 1, 0, 9, x'', zeroblob(64), 'live', NULL);
+             INSERT INTO publications VALUES (1, zeroblob(16), 'a', zeroblob(16), 1, 1, 3, NULL, 'live', NULL, 5);
+             INSERT INTO lookups VALUES (zeroblob(16), 'a', 'dr-kim', 'diagnosis', 'close', 1, 'm', 9, 20000, 7, x'',
+                                         NULL, x'', NULL, NULL, NULL, 'asked', NULL, NULL, 5);
+             INSERT INTO audit (at, actor, action, subject, code) VALUES (5, 'operator', 'publish', 'a', 'ok');
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        drop(old);
+        let store = Store::open(&path).unwrap();
+        store
+            .step(|tx| -> Result<(), StoreError> {
+                let case = "a".parse().unwrap();
+                assert_eq!(publication::newest(tx, &case)?.unwrap().state, publication::PublicationState::Live);
+                let asked = lookup::page(tx, 0, 9)?.remove(0);
+                assert_eq!((asked.slot, asked.count, asked.state), (7, 10, lookup::LookupState::Asked));
+                assert_eq!(lookup::free_slot(tx, asked.day, 7)?, Some(8));
+                assert_eq!(audit::page(tx, 0, 9)?[0].clinician, None);
+                Ok(())
+            })
+            .unwrap();
     }
 
     #[test]

@@ -54,24 +54,30 @@ pub fn add(tx: &Transaction<'_>, kind: Kind, subject: &str, payload: &[u8], now:
     Ok(())
 }
 
+/// No operation is put off so far: one that seems to be was put off by a clock that ran ahead, and is due.
+const AHEAD_MILLIS: u64 = 2 * DELAY_MILLIS_MAX;
+/// The longest that an operation is put off.
+const DELAY_MILLIS_MAX: u64 = 5 * 60 * 1_000;
+
 /// Reads the operations of a kind that are due, oldest first, at most `limit`.
 ///
 /// # Errors
 /// Failing storage.
 pub fn due(tx: &Transaction<'_>, kind: Kind, now: Timestamp, limit: usize) -> Result<Vec<Waiting>, StoreError> {
     let mut select = tx.prepare_cached(
-        "SELECT id, kind, subject, payload, attempts FROM outbox WHERE kind = ?1 AND due <= ?2 ORDER BY id LIMIT ?3",
+        "SELECT id, kind, subject, payload, attempts FROM outbox WHERE kind = ?1 AND (due <= ?2 OR due > ?3)
+         ORDER BY id LIMIT ?4",
     )?;
-    let rows =
-        select.query_map(params![kind.as_str(), millis(now), i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-            Ok(Waiting {
-                id: row.get(0)?,
-                kind: parsed(row, 1)?,
-                subject: row.get(2)?,
-                payload: row.get(3)?,
-                attempts: row.get(4)?,
-            })
-        })?;
+    let (limit, ahead) = (i64::try_from(limit).unwrap_or(i64::MAX), millis(now.plus(AHEAD_MILLIS)));
+    let rows = select.query_map(params![kind.as_str(), millis(now), ahead, limit], |row| {
+        Ok(Waiting {
+            id: row.get(0)?,
+            kind: parsed(row, 1)?,
+            subject: row.get(2)?,
+            payload: row.get(3)?,
+            attempts: row.get(4)?,
+        })
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -80,9 +86,18 @@ pub fn due(tx: &Transaction<'_>, kind: Kind, now: Timestamp, limit: usize) -> Re
 /// # Errors
 /// Failing storage.
 pub fn put_off(tx: &Transaction<'_>, waiting: &Waiting, now: Timestamp) -> Result<(), StoreError> {
-    let delay = 1_000_u64.saturating_mul(1 << waiting.attempts.min(9)).min(5 * 60 * 1_000);
+    let delay = 1_000_u64.saturating_mul(1 << waiting.attempts.min(9)).min(DELAY_MILLIS_MAX);
     tx.prepare_cached("UPDATE outbox SET due = ?2 WHERE id = ?1")?
         .execute(params![waiting.id, millis(now.plus(delay))])?;
+    Ok(())
+}
+
+/// Gives an operation other arguments for its next try.
+///
+/// # Errors
+/// Failing storage.
+pub fn rewrite(tx: &Transaction<'_>, id: i64, payload: &[u8]) -> Result<(), StoreError> {
+    tx.prepare_cached("UPDATE outbox SET payload = ?2 WHERE id = ?1")?.execute(params![id, payload])?;
     Ok(())
 }
 
@@ -140,6 +155,25 @@ pub fn count(tx: &Transaction<'_>) -> Result<u64, StoreError> {
 mod tests {
     use super::*;
     use crate::store::Store;
+
+    #[test]
+    fn a_clock_that_ran_ahead_delays_nothing_once_it_is_set() {
+        let store = Store::in_memory().unwrap();
+        let (now, ahead) = (Timestamp::from_millis(1_000), Timestamp::from_millis(86_400_000));
+        store
+            .step(|tx| -> Result<(), StoreError> {
+                add(tx, Kind::Withdraw, "aa", b"1", ahead)?;
+                let found = due(tx, Kind::Withdraw, now, 10)?;
+                assert_eq!(found.len(), 1);
+                put_off(tx, &found[0], ahead)?;
+                assert_eq!(due(tx, Kind::Withdraw, now, 10)?.len(), 1);
+                // What is put off by the right clock waits, however often it was tried.
+                put_off(tx, &Waiting { attempts: 40, ..found[0].clone() }, now)?;
+                assert!(due(tx, Kind::Withdraw, now, 10)?.is_empty());
+                Ok(())
+            })
+            .unwrap();
+    }
 
     #[test]
     fn an_operation_waits_longer_each_time_and_is_queued_once() {

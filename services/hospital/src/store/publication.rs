@@ -21,6 +21,8 @@ words! {
         Withdrawn = "withdrawn",
         /// Its consent's time is over; its private data waits to be purged.
         Expired = "expired",
+        /// Its epoch is closed; its private data waits to be purged.
+        Closed = "closed",
         /// Nothing of it is left but its handle and two hashes.
         Purged = "purged",
         /// The ledger refused it.
@@ -133,6 +135,17 @@ pub fn of_consent(tx: &Transaction<'_>, consent: ConsentId) -> Result<Vec<Public
     let sql = format!("SELECT {COLUMNS} FROM publications WHERE consent = ?1 AND state <> 'purged' ORDER BY number");
     let mut select = tx.prepare_cached(&sql)?;
     let rows = select.query_map([consent.as_bytes()], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Reads the live publications of an epoch.
+///
+/// # Errors
+/// Failing storage.
+pub fn live_in(tx: &Transaction<'_>, epoch: EpochNumber) -> Result<Vec<CaseHandle>, StoreError> {
+    let mut select =
+        tx.prepare_cached("SELECT handle FROM publications WHERE epoch = ?1 AND state = 'live' ORDER BY number")?;
+    let rows = select.query_map([epoch.0], |row| Ok(CaseHandle::from_bytes(blob(row, 0)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -7,6 +7,8 @@ use super::StoreError;
 
 /// The next block to follow, eight bytes big-endian.
 pub const NEXT_BLOCK: &str = "next-block";
+/// The time of the last block that was followed, in milliseconds since 1970, eight bytes big-endian.
+pub const FOLLOWED_UNTIL: &str = "followed-until";
 /// The secret under which clinicians' weekly pseudonyms are made, 32 bytes.
 pub const PSEUDONYM_SECRET: &str = "pseudonym-secret";
 

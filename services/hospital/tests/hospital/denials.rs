@@ -47,7 +47,11 @@ async fn each_denial_is_coded_and_recorded() {
     assert_eq!(north.consent("operator", three, ConsentTerms::usual().unwrap()).await.unwrap().done, 3);
     let few = north.publish("operator", only("two")).await.unwrap();
     assert_eq!(few.refused[0].code, "too-few-terms");
-    assert_eq!(north.publish("operator", Selection::All).await.unwrap().done, 2);
+    // Of all, those that a rule keeps out are named; one that has no consent yet is no news.
+    let all = north.publish("operator", Selection::All).await.unwrap();
+    assert_eq!((all.done, all.unchanged, all.refused_left_out), (2, 1, 0));
+    let named: Vec<_> = all.refused.iter().map(|one| (one.case.as_str(), one.code.as_str())).collect();
+    assert_eq!(named, [("two", "too-few-terms")]);
     assert_eq!(north.publish("operator", only("nobody")).await.unwrap().refused[0].code, "unknown-case");
 
     let close = |case: &str| ask(case, Breadth::Close);
@@ -73,7 +77,7 @@ async fn each_denial_is_coded_and_recorded() {
     let codes = on_ledger(&world).await;
     for (code, count) in [
         ("not-published", 4),
-        ("too-few-terms", 3),
+        ("too-few-terms", 4),
         ("not-own-case", 2),
         ("wrong-recipient", 1),
         ("malformed", 2),

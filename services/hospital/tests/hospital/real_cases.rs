@@ -33,7 +33,8 @@ async fn six_hundred_packets_are_imported_and_published() {
     assert_eq!(north.consent("operator", Selection::All, terms).await.unwrap().done, 600);
     let published = north.publish("operator", Selection::All).await.unwrap();
     writeln!(notes, "registered, consented and published {} in {:?}", published.done, start.elapsed()).unwrap();
-    assert_eq!((published.done + published.unchanged, published.waiting), (600, 0));
+    assert_eq!((published.done + published.refused.len() as u64, published.waiting), (600, 0));
+    assert!(published.refused.iter().all(|one| one.code == "too-few-terms"));
     let first = north.cases("", 500).await.unwrap().into_iter().find(|case| case.observed >= 5).unwrap();
     let report = north.look_up(ask(&first.case, Breadth::Wide)).await.unwrap();
     assert!(report.matches.is_empty() && !report.own.is_empty());
