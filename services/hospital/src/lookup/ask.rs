@@ -27,6 +27,8 @@ use crate::store::{StoreError, audit};
 
 /// How long a request may be recorded after it was signed.
 pub(crate) const LIFETIME_MILLIS: u64 = 10 * 60 * 1000;
+/// A request that expires sooner is not worth waiting for.
+const STILL_MILLIS: u64 = 60 * 1000;
 /// How many slots that the ledger calls taken are passed over in one look-up.
 const SLOT_TRIES: u32 = 3;
 
@@ -85,6 +87,10 @@ impl HospitalService {
                 return self.refuse(who, "look-up", question.case.as_str(), code, message).await;
             }
         };
+        // The same question that waits for its answer is led on: it takes one slot, and discloses once.
+        if let Some(request) = self.waiting(&question, &basis).await? {
+            return self.again(&who, request, &basis.case).await;
+        }
         let mut skipped = 0;
         loop {
             let request = self.sign_request(&who, &question, &basis).await?;
@@ -118,7 +124,34 @@ impl HospitalService {
             let message = "this hospital asked no such look-up";
             return self.refuse(actor, "look-up", &request.to_string(), Denied::UnknownRequest, message).await;
         };
-        self.complete(&Who::asking(actor, &stored.clinician), request, &case).await
+        self.again(&Who::asking(actor, &stored.clinician), request, &case).await
+    }
+
+    /// Leads a stored request on, for whoever asks for it now.
+    async fn again(&self, who: &Who, request: RequestId, case: &StoredCase) -> Result<LookupReport, HospitalError> {
+        let (named, now) = (who.clone(), self.now());
+        let line = move |tx: &rusqlite::Transaction<'_>| {
+            audit::add_named(tx, now, named.names(), "look-up-again", &request.to_string(), "ok")
+        };
+        self.store().run(line).await?;
+        self.complete(who, request, case).await
+    }
+
+    /// The request in which this very question, of the case as it is now, waits for an answer that may still come.
+    async fn waiting(&self, question: &Question, basis: &Basis) -> Result<Option<RequestId>, HospitalError> {
+        let Some(matcher) = self.matcher(question.matcher.as_ref()) else { return Ok(None) };
+        let same = lookup::SameQuestion {
+            local_id: question.case.clone(),
+            clinician: question.clinician.clone(),
+            purpose: question.purpose.word(),
+            breadth: breadth_word(question.breadth),
+            epoch: basis.epoch,
+            matcher: matcher.organisation().clone(),
+            count: question.count,
+            since: basis.case.changed_at,
+            until: self.now().plus(STILL_MILLIS),
+        };
+        Ok(self.store().run(move |tx| lookup::waiting(tx, &same)).await?)
     }
 
     /// What the look-up is made from, or why there is none.

@@ -141,6 +141,55 @@ pub fn get(tx: &Transaction<'_>, request: RequestId) -> Result<Option<StoredLook
     Ok(tx.prepare_cached(&sql)?.query_row([request.as_bytes()], read).optional()?)
 }
 
+/// What makes a question the same as one that waits for its answer.
+pub struct SameQuestion {
+    /// The own case.
+    pub local_id: LocalCaseId,
+    /// The clinician.
+    pub clinician: String,
+    /// The purpose's word.
+    pub purpose: &'static str,
+    /// `close` or `wide`.
+    pub breadth: &'static str,
+    /// The epoch.
+    pub epoch: EpochNumber,
+    /// The matcher asked.
+    pub matcher: OrganisationId,
+    /// How many cases are asked for.
+    pub count: u8,
+    /// When the case was last changed: it was asked after that.
+    pub since: Timestamp,
+    /// It does not expire before that.
+    pub until: Timestamp,
+}
+
+/// Finds the newest request in which a question waits for its answer.
+///
+/// # Errors
+/// Failing storage.
+pub fn waiting(tx: &Transaction<'_>, same: &SameQuestion) -> Result<Option<RequestId>, StoreError> {
+    let mut select = tx.prepare_cached(
+        "SELECT request FROM lookups WHERE state = 'asked' AND at >= ?8 AND expires > ?9 AND local_id = ?1
+         AND clinician = ?2 AND purpose = ?3 AND breadth = ?4 AND epoch = ?5 AND matcher = ?6 AND count = ?7
+         ORDER BY at DESC LIMIT 1",
+    )?;
+    let found = select.query_row(
+        params![
+            same.local_id.as_str(),
+            same.clinician,
+            same.purpose,
+            same.breadth,
+            same.epoch.0,
+            same.matcher.as_str(),
+            same.count,
+            millis(same.since),
+            millis(same.until),
+        ],
+        |row| Ok(RequestId::from_bytes(blob(row, 0)?)),
+    );
+    Ok(found.optional()?)
+}
+
 /// Reads look-ups, newest first, skipping `skip`, at most `limit`.
 ///
 /// # Errors

@@ -1,28 +1,19 @@
 //! Every denial has a code, a line in the local audit and, where it concerns the network, one on the ledger.
 
-use semblance_contract::wire::{OfOrganisationOnDay, Page, PageRequest};
+use semblance_contract::wire::{OfOrganisationOnDay, PageRequest};
 use semblance_core::denial::Denial;
 use semblance_core::organisation::Role;
 use semblance_core::query::Breadth;
-use semblance_core::record::Record;
 use semblance_hospital::lookup::Question;
 use semblance_hospital::{ConsentTerms, Selection};
-use semblance_ledger::Call;
 
 use crate::world::{DAY, HEART, SEIZURES, World, ask, id};
 
-async fn on_ledger(world: &World) -> Vec<String> {
+pub(crate) async fn on_ledger(world: &World) -> Vec<String> {
     let argument =
         OfOrganisationOnDay { organisation: id("north"), day: world.now().day(), page: PageRequest::first(500) };
-    let call = Call {
-        function: "denials".into(),
-        arguments: vec![argument.encode()],
-        endorsers: vec![id("south")],
-        ..Call::default()
-    };
-    let bytes = world.handle("south", Role::Node).evaluate(call).await.unwrap();
-    let mut codes: Vec<_> =
-        Page::<Denial>::decode(&bytes).unwrap().rows.iter().map(|denial| denial.code.to_string()).collect();
+    let denials = world.page::<Denial>("denials", &argument).await;
+    let mut codes: Vec<_> = denials.iter().map(|denial| denial.code.to_string()).collect();
     codes.sort();
     codes
 }
@@ -94,4 +85,37 @@ async fn each_denial_is_coded_and_recorded() {
     assert!(ConsentTerms::new(&[], 1, "x").is_err());
     let all = semblance_core::consent::Scope::ALL;
     assert!(ConsentTerms::new(&all, 0, "x").is_err() && ConsentTerms::new(&all, 9_999, "x").is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_denial_stamped_by_a_clock_that_ran_ahead_is_recorded_all_the_same() {
+    let world = World::new().await;
+    world.open_epoch(1).await;
+    let ahead = world.now().plus(DAY);
+    let north = world.hospital_at("north", ahead);
+    assert_eq!(north.look_up(ask("nobody", Breadth::Close)).await.unwrap_err().code(), "unknown-case");
+    drop(north);
+    let north = world.hospital_with("north", world.handle("north", Role::Node));
+    let sent = north.send().await.unwrap();
+    assert_eq!((sent.settled, sent.waiting, sent.waits_for.as_deref()), (0, 1, Some("denial-time")));
+    world.clock.advance(2_000);
+    assert_eq!(north.send().await.unwrap().settled, 1);
+    assert_eq!(on_ledger(&world).await, ["not-own-case"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consent_that_begins_in_a_moment_does_not_end_its_publication() {
+    let world = World::new().await;
+    world.open_epoch(1).await;
+    let ahead = world.hospital_at("north", world.now().plus(4 * 60_000));
+    world.import(&ahead, &[("n-1", &SEIZURES)]).await;
+    assert_eq!(ahead.register("operator", Selection::All).await.unwrap().done, 1);
+    assert_eq!(ahead.consent("operator", Selection::All, ConsentTerms::usual().unwrap()).await.unwrap().done, 1);
+    let report = ahead.publish("operator", Selection::All).await.unwrap();
+    assert_eq!((report.waiting, report.waits_for.as_deref()), (1, Some("consent-not-yet-valid")));
+    drop(ahead);
+    world.clock.advance(5 * 60_000);
+    let north = world.hospital("north");
+    assert_eq!(north.send().await.unwrap().settled, 1);
+    assert_eq!(north.cases("", 1).await.unwrap()[0].publication, Some("live"));
 }

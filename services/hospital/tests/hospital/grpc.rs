@@ -11,7 +11,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Server};
 use tonic::{Code, Status};
 
-use crate::world::{SEIZURES, World};
+use crate::world::{SEIZURES, World, id};
 
 async fn serve(world: &World, hospital: HospitalService) -> String {
     let (certificate, key) = world.authority("north").issue("north", "node");
@@ -67,6 +67,8 @@ async fn operators_do_their_work_over_the_wire() {
     let done = client.register(v1::RegisterRequest { selection: selection() }).await.unwrap().into_inner();
     assert_eq!(done.done, 1);
     let consent = v1::ConsentRequest { selection: selection(), scopes: vec![1], days: 30, text: String::new() };
+    let endless = v1::ConsentRequest { days: 9_999, ..consent.clone() };
+    assert_eq!(word(&client.consent(endless).await.unwrap_err()), "invalid-consent");
     assert_eq!(client.consent(consent).await.unwrap().into_inner().done, 1);
     let published = client.publish(v1::PublishRequest { selection: selection() }).await.unwrap().into_inner();
     assert_eq!(published.done, 1);
@@ -94,6 +96,11 @@ async fn operators_do_their_work_over_the_wire() {
     assert!(gone.withdrawn && gone.purged == 1);
     let audit = client.list_audit(v1::ListAuditRequest { after: 0, limit: 500 }).await.unwrap().into_inner();
     assert!(audit.lines.iter().any(|line| line.action == "withdraw" && line.actor.starts_with("admin/")));
+    let mut asked = audit.lines.iter().filter(|line| line.action == "look-up");
+    assert!(asked.all(|line| line.actor.starts_with("admin/") && line.clinician == "dr-kim"));
+    assert!(audit.lines.iter().any(|line| line.action == "consent" && line.code == "invalid-consent"));
+    let keys = client.list_sealing_keys(v1::ListSealingKeysRequest {}).await.unwrap().into_inner().keys;
+    assert_eq!((keys.len(), keys[0].key, keys[0].needed.as_str()), (1, 1, "present"));
     assert_eq!(client.get_status(v1::GetStatusRequest {}).await.unwrap().into_inner().hospital, "north");
 }
 
@@ -109,5 +116,23 @@ async fn nobody_but_the_hospitals_own_people_is_served() {
     assert_eq!(status.code(), Code::Unauthenticated);
     // A root that the server does not know gets no connection at all.
     assert!(client(&world, &address, "west", "west").get_status(ask).await.is_err());
+    let mut own = client(&world, &address, "north", "north");
+    assert!(own.get_status(ask).await.is_ok());
+    let audit = own.list_audit(v1::ListAuditRequest { after: 0, limit: 500 }).await.unwrap().into_inner();
+    let refused = audit.lines.iter().filter(|line| line.code == "not-authorised");
+    assert_eq!(refused.map(|line| line.actor.as_str()).collect::<Vec<_>>(), ["south", "north, unproven"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_without_the_ledger_its_last_word_on_the_own_root_holds() {
+    let world = World::new().await;
+    let north = world.hospital("north");
+    north.sealing_keys().await.unwrap();
+    drop(north);
+    world.ledger.peers().set_down(&id("north"), true);
+    let address = serve(&world, world.hospital("north")).await;
+    let ask = v1::GetStatusRequest {};
     assert!(client(&world, &address, "north", "north").get_status(ask).await.is_ok());
+    let status = client(&world, &address, "south", "north").get_status(ask).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
 }

@@ -1,5 +1,6 @@
 use semblance_core::limits::LOOKUP_SLOTS_A_DAY;
 use semblance_core::query::Breadth;
+use semblance_hospital::lookup::Question;
 use semblance_hospital::{HospitalError, HospitalService};
 
 use crate::matcher::Mood;
@@ -107,6 +108,76 @@ async fn budgets_of_clinician_and_hospital_end_a_day() {
     }
     drop(file);
     let north = world.hospital("north");
-    let other = semblance_hospital::lookup::Question { clinician: "dr-lee".into(), ..ask("n-1", Breadth::Close) };
+    let other = Question { clinician: "dr-lee".into(), ..ask("n-1", Breadth::Close) };
     assert_eq!(north.look_up(other).await.unwrap_err().code(), "budget-hospital");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_clinician_has_one_budget_however_the_name_is_spelt() {
+    let (_world, north, _south) = three_hospitals().await;
+    let by = |clinician: &str| Question { clinician: clinician.to_owned(), ..ask("n-1", Breadth::Close) };
+    for _ in 0..19 {
+        north.look_up(by("Dr. Kim")).await.unwrap();
+    }
+    // Of two calls at once, one is the last of the day.
+    let second = Question { case: "n-2".parse().unwrap(), ..by("dr.  KIM") };
+    let (one, other) = tokio::join!(north.look_up(second), north.look_up(by(" DR. kim ")));
+    let denied: Vec<_> = [one, other].into_iter().filter_map(Result::err).collect();
+    assert_eq!(denied.iter().map(HospitalError::code).collect::<Vec<_>>(), ["budget-clinician"]);
+    assert_eq!(north.look_up(by("dr. kim")).await.unwrap_err().code(), "budget-clinician");
+    assert!(north.look_up(by("dr. lee")).await.is_ok());
+    for bad in ["dr.\u{200b} kim", "dr.\nkim"] {
+        assert_eq!(north.look_up(by(bad)).await.unwrap_err().code(), "malformed");
+    }
+    let audit = north.audit(0, 500).await.unwrap();
+    let named = audit.iter().filter(|line| line.action == "look-up" && line.clinician.as_deref() == Some("dr. kim"));
+    assert_eq!(named.filter(|line| line.actor == "node" && line.code == "ok").count(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_left_no_entry_burns_neither_budget_nor_slot() {
+    let (world, north, _south) = three_hospitals().await;
+    let cases = ["n-1", "n-2", "n-3"];
+    world.matcher.set(Mood::LosesAnswer);
+    north.look_up(ask("n-1", Breadth::Wide)).await.unwrap_err();
+    world.matcher.set(Mood::Down);
+    for case in cases {
+        // Impatience takes no further slot: the same question is the same request.
+        for _ in 0..7 {
+            assert!(north.look_up(ask(case, Breadth::Close)).await.unwrap_err().may_pass());
+        }
+    }
+    assert_eq!(north.lookups(0, 500).await.unwrap().len(), 4);
+    // Nobody may still record them.
+    world.clock.advance(21 * 60_000);
+    world.matcher.set(Mood::Honest);
+    for case in cases {
+        north.look_up(ask(case, Breadth::Close)).await.unwrap();
+    }
+    drop(north);
+    let file = rusqlite::Connection::open(world.folder.path().join("north.db")).unwrap();
+    let slots = |hold: &str, state: &str| -> String {
+        let sql = "SELECT coalesce(group_concat(slot, ','), '') FROM
+                   (SELECT slot FROM lookups WHERE hold = ?1 AND state = ?2 ORDER BY slot)";
+        file.query_row(sql, (hold, state), |row| row.get(0)).unwrap()
+    };
+    // The recorded one keeps its slot; the three others gave theirs to the next three.
+    assert_eq!((slots("used", "asked"), slots("free", "refused")), ("0".to_owned(), "1,2,3".to_owned()));
+    assert_eq!(slots("open", "shown"), "1,2,3");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_retries_at_once_are_one() {
+    let (world, north, _south) = three_hospitals().await;
+    world.matcher.set(Mood::LosesAnswer);
+    north.look_up(ask("n-1", Breadth::Close)).await.unwrap_err();
+    world.matcher.set(Mood::Honest);
+    let request = north.lookups(0, 1).await.unwrap()[0].request.parse().unwrap();
+    let before = *world.matcher.calls.lock().unwrap();
+    let (one, other) = tokio::join!(north.retry("admin/1", request), north.retry("admin/2", request));
+    assert_eq!(one.unwrap(), other.unwrap());
+    assert_eq!(*world.matcher.calls.lock().unwrap(), before + 1);
+    let audit = north.audit(0, 500).await.unwrap();
+    let again = audit.iter().filter(|line| line.action == "look-up-again" && line.clinician.is_some());
+    assert_eq!(again.map(|line| line.actor.as_str()).collect::<std::collections::BTreeSet<_>>().len(), 2);
 }

@@ -4,10 +4,13 @@
 mod authority;
 mod crashes;
 mod denials;
+mod forged;
 mod grpc;
 mod lies;
 mod life_of_a_case;
 mod life_of_a_lookup;
+mod lost_answers;
 mod matcher;
 mod real_cases;
+mod rotation;
 mod world;

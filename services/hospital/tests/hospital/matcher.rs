@@ -46,6 +46,14 @@ pub(crate) enum Mood {
     OtherBlock,
     /// The answer is no answer.
     Garbage,
+    /// Answers as if its index held a block that is not there yet.
+    FutureHeight,
+    /// Answers with every case it finds, however few were asked for.
+    TooMany,
+    /// Records the entry, then says that the slot was taken.
+    RecordsAndRefuses,
+    /// Says that the slot was taken, and records nothing.
+    Refuses,
 }
 
 pub(crate) struct TestMatcher {
@@ -56,6 +64,7 @@ pub(crate) struct TestMatcher {
     pub(crate) mood: Mutex<Mood>,
     answers: Mutex<BTreeMap<RequestId, Found>>,
     pub(crate) searches: Mutex<u32>,
+    pub(crate) calls: Mutex<u32>,
 }
 
 impl TestMatcher {
@@ -68,6 +77,7 @@ impl TestMatcher {
             mood: Mutex::new(Mood::Honest),
             answers: Mutex::default(),
             searches: Mutex::default(),
+            calls: Mutex::default(),
         }
     }
 
@@ -86,7 +96,7 @@ impl TestMatcher {
     }
 
     /// The live cases of other hospitals that share at least three own tokens, most first.
-    async fn find(&self, request: &LookupRequest, query: &Query) -> Vec<(PublishedCase, Vec<u8>)> {
+    async fn find(&self, request: &LookupRequest, query: &Query, most: usize) -> Vec<(PublishedCase, Vec<u8>)> {
         let argument = OfEpoch { epoch: request.epoch, page: PageRequest::first(500) };
         let cases: Page<PublishedCase> = self.evaluate("live_cases", &argument).await;
         let cases: Vec<_> = cases.rows.into_iter().filter(|case| case.owner != request.hospital).collect();
@@ -107,7 +117,7 @@ impl TestMatcher {
             }
         }
         found.sort_by_key(|(case, shared)| (std::cmp::Reverse(shared.len()), case.handle));
-        found.truncate(10);
+        found.truncate(most);
         found
     }
 
@@ -119,7 +129,8 @@ impl TestMatcher {
         height: u64,
         mood: Mood,
     ) -> (Answer, LookupEntry, Search) {
-        let found = self.find(request, query).await;
+        let most = if mood == Mood::TooMany { 10 } else { usize::from(query.k()) };
+        let found = self.find(request, query, most).await;
         let mut receipts = Vec::new();
         for ((case, _), rank) in found.iter().zip(1..) {
             let owner = OrganisationArgument(case.owner.clone());
@@ -178,6 +189,11 @@ impl MatcherPort for TestMatcher {
 
     async fn search(&self, search: Search) -> Result<Found, MatcherError> {
         let mood = *self.mood.lock().unwrap();
+        *self.calls.lock().unwrap() += 1;
+        let taken = || MatcherError::Refused { code: "slot-used".into(), message: "take another".into() };
+        if mood == Mood::Refuses {
+            return Err(taken());
+        }
         if mood == Mood::Down {
             return Err(MatcherError::Unavailable("down".into()));
         }
@@ -191,7 +207,11 @@ impl MatcherPort for TestMatcher {
         }
         let query = Query::decode(&search.query).unwrap();
         assert_eq!(query.commitment(NETWORK, &search.salt), request.query);
-        let height = if mood == Mood::OtherHeight { request.minimum_height + 5 } else { request.minimum_height };
+        let height = match mood {
+            Mood::OtherHeight => request.minimum_height + 5,
+            Mood::FutureHeight => request.minimum_height + 1_000,
+            _ => request.minimum_height,
+        };
         let digest = search.request.digest();
         let (answer, mut entry, _) = self.answer(&request, digest, &query, height, mood).await;
         entry.request = search.request.clone();
@@ -226,9 +246,14 @@ impl MatcherPort for TestMatcher {
             let (code, message) = (refusal.word().to_owned(), refusal.message().to_owned());
             return Err(MatcherError::Refused { code, message });
         }
-        let block = if mood == Mood::OtherBlock { 0 } else { committed.block };
-        let found = Found { answer: bytes, transaction: committed.transaction, block };
+        let found = Found { answer: bytes, transaction: committed.transaction, block: committed.block };
         self.answers.lock().unwrap().insert(request.request, found.clone());
+        if mood == Mood::OtherBlock {
+            return Ok(Found { block: 0, ..found });
+        }
+        if mood == Mood::RecordsAndRefuses {
+            return Err(taken());
+        }
         if mood == Mood::LosesAnswer {
             return Err(MatcherError::Unavailable("the answer was lost".into()));
         }

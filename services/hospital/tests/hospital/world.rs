@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use semblance_contract::SemblanceContract;
-use semblance_contract::wire::{List, Maybe, OpenEpoch};
+use semblance_contract::wire::{EpochArgument, List, Maybe, OpenEpoch, OrganisationArgument, Page, SignedStatement};
 use semblance_core::epoch::{Profile, SealedEpochKey, VocabularyRelease};
 use semblance_core::id::{NetworkId, OrganisationId};
 use semblance_core::lookup::Purpose;
 use semblance_core::organisation::{
-    Genesis, Network, Organisation, OrganisationKind, Role, SealingKey, Separation, TlsRoot,
+    Genesis, KeyRotation, Network, Organisation, OrganisationKind, Role, SealingKey, Separation, TlsRoot,
 };
 use semblance_core::query::Breadth;
 use semblance_core::random::{RandomSource, SeededSource};
 use semblance_core::record::Record;
 use semblance_core::sealing::{SealingKeyId, SealingSecret};
-use semblance_core::signature::SigningKey;
+use semblance_core::signature::{SigningKey, Statement};
 use semblance_core::time::{Clock, ManualClock, Timestamp};
 use semblance_core::token::EpochNumber;
 use semblance_core::vocabulary::Vocabulary;
@@ -64,6 +64,8 @@ pub(crate) struct World {
     pub(crate) vocabulary: Arc<Vocabulary>,
     pub(crate) matcher: Arc<TestMatcher>,
     members: BTreeMap<OrganisationId, Member>,
+    /// The second sealing keys of those who rotated.
+    rotated: Mutex<BTreeMap<OrganisationId, SealingSecret>>,
     files: AtomicU32,
 }
 
@@ -107,7 +109,17 @@ impl World {
             TestMatcher::new(ledger.handle(identity(&members, "matcher", Role::Node)), clock.clone(), random.clone());
         let vocabulary = Vocabulary::built_in();
         let files = AtomicU32::new(0);
-        let world = Self { folder, clock, random, ledger, vocabulary, matcher: Arc::new(matcher), members, files };
+        let world = Self {
+            folder,
+            clock,
+            random,
+            ledger,
+            vocabulary,
+            matcher: Arc::new(matcher),
+            members,
+            rotated: Mutex::default(),
+            files,
+        };
         let network = Network::new(NETWORK, "trial", Separation::Separated).unwrap();
         let genesis = Genesis::new(network, organisations).unwrap();
         let everyone = world.members.keys().cloned().collect();
@@ -128,7 +140,7 @@ impl World {
         let (key, number) = (EpochKey::random(self.random.as_ref()), EpochNumber(number));
         let mut keys = Vec::new();
         for hospital in ["north", "south", "west"].map(id) {
-            let to = SealingKey { id: SealingKeyId(1), public: *self.members[&hospital].sealing.public() };
+            let to = self.sealing_key(&hospital);
             let sealed =
                 SealedEpochKey::seal(NETWORK, number, &hospital, &to, key.expose(), &self.random.array()).unwrap();
             keys.push(sealed);
@@ -143,16 +155,47 @@ impl World {
         self.administer("open_epoch", &argument, vec![id("north")]).await;
     }
 
+    pub(crate) async fn close_epoch(&self, number: u32) {
+        self.administer("close_epoch", &EpochArgument(EpochNumber(number)), vec![id("north")]).await;
+    }
+
+    /// A hospital's sealing keys, the newest first.
+    pub(crate) fn sealing(&self, name: &str) -> Vec<SealingSecret> {
+        let second = self.rotated.lock().unwrap().get(&id(name)).cloned();
+        second.into_iter().chain([self.members[&id(name)].sealing.clone()]).collect()
+    }
+
+    fn sealing_key(&self, hospital: &OrganisationId) -> SealingKey {
+        let keys = self.sealing(hospital.as_str());
+        SealingKey { id: SealingKeyId(u32::try_from(keys.len()).unwrap()), public: *keys[0].public() }
+    }
+
+    /// Gives a hospital its second sealing key.
+    pub(crate) async fn rotate_sealing(&self, name: &str) {
+        let present: Organisation = self.query("organisation", &OrganisationArgument(id(name))).await.unwrap();
+        self.rotated.lock().unwrap().insert(id(name), SealingSecret::random(self.random.as_ref()).unwrap());
+        let next = Organisation { sealing_key: self.sealing_key(&id(name)), ..present.clone() };
+        let rotation = KeyRotation::between(NETWORK, &present, &next).unwrap();
+        let (_, source) = rotation.sign(&self.members[&id(name)].signing).into_parts();
+        let arguments = vec![SignedStatement(source).encode()];
+        let call = Call { function: "rotate_key".into(), arguments, endorsers: vec![id(name)], ..Call::default() };
+        self.handle(name, Role::Admin).submit(call).await.unwrap();
+    }
+
+    /// One page of what a bystander may read.
+    pub(crate) async fn page<R: Record>(&self, function: &str, argument: &impl Record) -> Vec<R> {
+        Page::<R>::decode(&self.evaluate(function, argument).await).unwrap().rows
+    }
+
     /// Reads the ledger as a bystander may.
     pub(crate) async fn query<R: Record>(&self, function: &str, argument: &impl Record) -> Option<R> {
-        let call = Call {
-            function: function.into(),
-            arguments: vec![argument.encode()],
-            endorsers: vec![id("west")],
-            ..Call::default()
-        };
-        let bytes = self.handle("west", Role::Node).evaluate(call).await.unwrap();
-        Maybe::<R>::decode(&bytes).unwrap().0
+        Maybe::<R>::decode(&self.evaluate(function, argument).await).unwrap().0
+    }
+
+    async fn evaluate(&self, function: &str, argument: &impl Record) -> Vec<u8> {
+        let (function, arguments) = (function.to_owned(), vec![argument.encode()]);
+        let call = Call { function, arguments, endorsers: vec![id("west")], ..Call::default() };
+        self.handle("west", Role::Node).evaluate(call).await.unwrap()
     }
 
     /// Opens a hospital's node on its own file.
@@ -161,18 +204,33 @@ impl World {
     }
 
     pub(crate) fn hospital_with(&self, name: &str, ledger: Arc<dyn Ledger>) -> HospitalService {
+        self.open(name, ledger, self.sealing(name), self.clock.clone())
+    }
+
+    /// Opens a hospital's node whose clock stands at that moment.
+    pub(crate) fn hospital_at(&self, name: &str, moment: Timestamp) -> HospitalService {
+        self.open(name, self.handle(name, Role::Node), self.sealing(name), Arc::new(ManualClock::at(moment)))
+    }
+
+    pub(crate) fn open(
+        &self,
+        name: &str,
+        ledger: Arc<dyn Ledger>,
+        sealing: Vec<SealingSecret>,
+        clock: Arc<ManualClock>,
+    ) -> HospitalService {
         let member = &self.members[&id(name)];
         HospitalService::open(Parts {
             network: NETWORK,
             organisation: id(name),
             signing: member.signing.clone(),
-            sealing: vec![member.sealing.clone()],
+            sealing,
             store: Store::open(&self.folder.path().join(format!("{name}.db"))).unwrap(),
             ledger,
             matchers: vec![self.matcher.clone()],
             seeds: Arc::new(EpochKeySeeds::new()),
             vocabulary: self.vocabulary.clone(),
-            clock: self.clock.clone(),
+            clock,
             random: self.random.clone(),
         })
         .unwrap()
