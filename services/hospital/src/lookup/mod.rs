@@ -8,6 +8,7 @@ mod check;
 mod complete;
 mod own;
 mod report;
+mod sign;
 mod unanswered;
 
 pub(crate) use ask::LIFETIME_MILLIS;

@@ -6,8 +6,8 @@ use semblance_core::time::Timestamp;
 use crate::deny::Who;
 use crate::error::{Denied, HospitalError};
 use crate::service::HospitalService;
-use crate::store::StoreError;
 use crate::store::lookup::{self, LookupState, StoredLookup};
+use crate::store::{StoreError, slot};
 
 /// After a request's time the ledger refuses it, by a clock that may be so far behind ours; the rest is for ordering.
 /// Should a transaction be ordered later still, it loses against whoever has the slot by then.
@@ -20,13 +20,13 @@ impl HospitalService {
     /// no part of a budget any more, and give their slots back. A ledger that cannot be asked leaves them as they are.
     pub(super) async fn settle_unanswered(&self) -> Result<(), HospitalError> {
         let certain = Timestamp::from_millis(self.now().millis().saturating_sub(CERTAIN_AFTER_MILLIS));
-        let open = self.store().run(move |tx| lookup::unsettled(tx, certain, SETTLED_AT_ONCE)).await?;
+        let open = self.store().run(move |tx| slot::unsettled(tx, certain, SETTLED_AT_ONCE)).await?;
         for asked in open {
             let Ok(entry) = self.inner.chain.lookup(asked.request).await else { return Ok(()) };
             match entry {
                 None => {
                     let code = Denied::ExpiredRequest.as_str();
-                    self.store().run(move |tx| lookup::release(tx, asked.request, code)).await?;
+                    self.store().run(move |tx| slot::release(tx, asked.request, code)).await?;
                 }
                 Some(_) => self.hold_recorded(asked).await?,
             }
@@ -38,7 +38,7 @@ impl HospitalService {
     async fn hold_recorded(&self, asked: StoredLookup) -> Result<(), HospitalError> {
         let service = self.clone();
         let held = move |tx: &rusqlite::Transaction<'_>| -> Result<(), StoreError> {
-            lookup::hold(tx, asked.request)?;
+            slot::hold(tx, asked.request)?;
             if asked.state != LookupState::Refused {
                 return Ok(());
             }

@@ -15,6 +15,7 @@ pub mod patient_key;
 pub mod publication;
 pub mod receipt;
 pub mod setting;
+pub mod slot;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -341,7 +342,7 @@ mod tests {
                 assert_eq!(publication::newest(tx, &case)?.unwrap().state, publication::PublicationState::Live);
                 let asked = lookup::page(tx, 0, 9)?.remove(0);
                 assert_eq!((asked.slot, asked.count, asked.state), (7, 10, lookup::LookupState::Asked));
-                assert_eq!(lookup::free_slot(tx, asked.day, 7)?, Some(8));
+                assert_eq!(slot::first_free(tx, asked.day, 7)?, Some(8));
                 assert_eq!(audit::page(tx, 0, 9)?[0].clinician, None);
                 Ok(())
             })

@@ -56,8 +56,8 @@ CREATE TABLE lookups_2 (
     at        INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO lookups_2
-    SELECT request, local_id, clinician, purpose, breadth, epoch, matcher, 10, expires, day, slot, 'open', signed,
-           opening, groups, answer, placed, block, state, code, report, at FROM lookups;
+    SELECT request, local_id, clinician, purpose, breadth, epoch, matcher, 10, expires, day, slot,
+           CASE state WHEN 'shown' THEN 'used' ELSE 'open' END, signed, opening, groups, answer, placed, block, state, code, report, at FROM lookups;
 DROP TABLE lookups;
 ALTER TABLE lookups_2 RENAME TO lookups;
 CREATE INDEX lookups_by_time ON lookups (at);

@@ -163,7 +163,7 @@ async fn what_left_no_entry_burns_neither_budget_nor_slot() {
     };
     // The recorded one keeps its slot; the three others gave theirs to the next three.
     assert_eq!((slots("used", "asked"), slots("free", "refused")), ("0".to_owned(), "1,2,3".to_owned()));
-    assert_eq!(slots("open", "shown"), "1,2,3");
+    assert_eq!(slots("used", "shown"), "1,2,3");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
