@@ -14,7 +14,8 @@ use super::{StoreError, millis};
 /// Failing storage.
 pub fn first_free(tx: &Transaction<'_>, day: Day, from: u16) -> Result<Option<u16>, StoreError> {
     let mut select = tx.prepare_cached(
-        "SELECT slot FROM lookups WHERE day = ?1 AND hold <> 'free' UNION SELECT slot FROM foreign_slots WHERE day = ?1 ORDER BY slot",
+        "SELECT slot FROM lookups WHERE day = ?1 AND hold <> 'free'
+         UNION SELECT slot FROM foreign_slots WHERE day = ?1 ORDER BY slot",
     )?;
     let mut free = from;
     for slot in select.query_map([day.number()], |row| row.get::<_, u16>(0))? {

@@ -107,12 +107,14 @@ async fn a_closed_epochs_fingerprints_are_gone_and_look_ups_go_on_in_the_next() 
     }
     let new = handle_of(&south, "s-1").await;
     assert!(holds(&world, &old).await && old != new);
+    assert!(world.holds_key("north", 1) && world.holds_key("north", 2));
     world.close_epoch(1).await;
     for hospital in [&north, &south] {
         hospital.catch_up(IDLE).await.unwrap();
         hospital.send().await.unwrap();
     }
     assert!(!holds(&world, &old).await && holds(&world, &new).await);
+    assert!(!world.holds_key("north", 1) && world.holds_key("north", 2));
     let report = north.look_up(ask("n-1", Breadth::Wide)).await.unwrap();
     assert_eq!((report.matches.len(), report.failed.len()), (2, 0));
     assert_eq!(north.publish("operator", Selection::All).await.unwrap().unchanged, 3);

@@ -66,6 +66,8 @@ pub(crate) struct World {
     members: BTreeMap<OrganisationId, Member>,
     /// The second sealing keys of those who rotated.
     rotated: Mutex<BTreeMap<OrganisationId, SealingSecret>>,
+    /// The seeds of the hospitals that were opened last.
+    seeds: Mutex<BTreeMap<String, Arc<EpochKeySeeds>>>,
     files: AtomicU32,
 }
 
@@ -118,6 +120,7 @@ impl World {
             matcher: Arc::new(matcher),
             members,
             rotated: Mutex::default(),
+            seeds: Mutex::default(),
             files,
         };
         let network = Network::new(NETWORK, "trial", Separation::Separated).unwrap();
@@ -153,6 +156,11 @@ impl World {
             keys: List::new(keys).unwrap(),
         };
         self.administer("open_epoch", &argument, vec![id("north")]).await;
+    }
+
+    /// Whether a hospital's node holds an epoch's key.
+    pub(crate) fn holds_key(&self, name: &str, epoch: u32) -> bool {
+        self.seeds.lock().unwrap()[name].holds(EpochNumber(epoch))
     }
 
     pub(crate) async fn close_epoch(&self, number: u32) {
@@ -220,6 +228,8 @@ impl World {
         clock: Arc<ManualClock>,
     ) -> HospitalService {
         let member = &self.members[&id(name)];
+        let seeds = Arc::new(EpochKeySeeds::new());
+        self.seeds.lock().unwrap().insert(name.to_owned(), Arc::clone(&seeds));
         HospitalService::open(Parts {
             network: NETWORK,
             organisation: id(name),
@@ -228,7 +238,7 @@ impl World {
             store: Store::open(&self.folder.path().join(format!("{name}.db"))).unwrap(),
             ledger,
             matchers: vec![self.matcher.clone()],
-            seeds: Arc::new(EpochKeySeeds::new()),
+            seeds,
             vocabulary: self.vocabulary.clone(),
             clock,
             random: self.random.clone(),
