@@ -58,7 +58,7 @@ pub fn hospital(bytes: &[u8]) {
         }
         1 => {
             let Ok(message) = v1::ConsentRequest::decode(message) else { return };
-            let _ = convert::terms(&message);
+            let _ = convert::scopes(&message);
             let _ = convert::selection(message.selection);
         }
         _ => {
