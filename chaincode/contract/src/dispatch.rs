@@ -62,6 +62,7 @@ functions! {
     "live_cases" ANYONE query::cases::live;
     "publication" ANYONE query::cases::publication;
     "fingerprints" MATCHER_NODE query::cases::fingerprints;
+    "standing" MATCHER_NODE query::cases::standing;
     "lookup" ANYONE query::lookups::lookup;
     "lookups_of_hospital" ANYONE query::lookups::of_hospital;
     "lookups_of_day" ANYONE query::lookups::of_day;

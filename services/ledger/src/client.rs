@@ -94,6 +94,14 @@ impl LedgerClient {
         &self.ledger
     }
 
+    /// How many blocks there are.
+    ///
+    /// # Errors
+    /// The ledger cannot be reached.
+    pub async fn height(&self) -> Result<u64, LedgerError> {
+        self.ledger.height().await
+    }
+
     /// Follows the events of valid transactions from a block on, old ones first. A block without events comes too, so
     /// that a follower can store how far it got.
     ///

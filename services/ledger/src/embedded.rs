@@ -287,6 +287,10 @@ impl Ledger for Handle {
         self.ledger.evaluate(self.propose(call)?).await
     }
 
+    async fn height(&self) -> Result<u64, LedgerError> {
+        Ok(self.ledger.head().map_or(0, |head| head.height))
+    }
+
     async fn blocks(&self, from: u64) -> Result<EventStream, LedgerError> {
         Ok(self.ledger.blocks(from))
     }

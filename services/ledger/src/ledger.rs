@@ -158,6 +158,12 @@ pub trait Ledger: Send + Sync {
     /// See [`LedgerError`].
     async fn evaluate(&self, call: Call) -> Result<Vec<u8>, LedgerError>;
 
+    /// How many blocks there are: everything acknowledged before the call lies in them.
+    ///
+    /// # Errors
+    /// The ledger cannot be reached.
+    async fn height(&self) -> Result<u64, LedgerError>;
+
     /// Follows the blocks from this number on, old ones first, then each new one as it commits.
     ///
     /// # Errors

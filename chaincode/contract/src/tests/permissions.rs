@@ -12,7 +12,7 @@ use crate::stub::Role;
 use crate::wire::{
     ConsentArgument, ConsentInEpoch, Empty, EpochArgument, EpochKeyArgument, FingerprintsOf, Handle, List, OfDay,
     OfEpoch, OfOrganisation, OfOrganisationOnDay, OrganisationArgument, PageRequest, PatientKeyArgument,
-    RequestArgument, SignedStatement,
+    RequestArgument, SignedStatement, StandingOf,
 };
 use crate::{Code, FUNCTIONS};
 
@@ -46,6 +46,7 @@ const TABLE: &[(&str, &str)] = &[
     ("live_cases", "HhMm"),
     ("publication", "HhMm"),
     ("fingerprints", "m"),
+    ("standing", "m"),
     ("lookup", "HhMm"),
     ("lookups_of_hospital", "HhMm"),
     ("lookups_of_day", "HhMm"),
@@ -90,6 +91,10 @@ pub(super) fn arguments(world: &mut World) -> BTreeMap<&'static str, Vec<u8>> {
         ("live_cases", OfEpoch { epoch: EPOCH, page: PageRequest::first(5) }.encode()),
         ("publication", ConsentInEpoch { consent: patient.consent, epoch: EPOCH }.encode()),
         ("fingerprints", FingerprintsOf::new(vec![Handle(handle)]).unwrap().encode()),
+        (
+            "standing",
+            StandingOf { hospital: id("north"), case: patient.case, epoch: EPOCH, found: vec![handle] }.encode(),
+        ),
         ("lookup", RequestArgument(RequestId::from_bytes([1; 16])).encode()),
         ("lookups_of_hospital", on_day.clone()),
         ("lookups_of_day", OfDay { day: TODAY, page: PageRequest::first(5) }.encode()),

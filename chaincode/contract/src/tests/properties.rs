@@ -118,6 +118,7 @@ fn every_argument_has_one_encoding() {
         ("live_cases", assert_strict::<OfEpoch>),
         ("publication", assert_strict::<ConsentInEpoch>),
         ("fingerprints", assert_strict::<FingerprintsOf>),
+        ("standing", assert_strict::<StandingOf>),
         ("lookup", assert_strict::<RequestArgument>),
         ("lookups_of_hospital", assert_strict::<OfOrganisationOnDay>),
         ("lookups_of_day", assert_strict::<OfDay>),

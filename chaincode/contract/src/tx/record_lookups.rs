@@ -4,11 +4,12 @@
 //! refused. Each takes one of the hospital's slots of the day; the request id is used once. What is refused has its
 //! code, so that the matcher records a denial. Nobody rewrites an entry later without both asker and matcher.
 
-use semblance_core::id::OrganisationId;
+use semblance_core::id::{CaseHandle, Digest, OrganisationId};
 use semblance_core::limits::{LOOKUP_VALIDITY_MILLIS, PROPOSAL_SKEW_MILLIS};
 use semblance_core::lookup::{LookupEntry, LookupRequest};
 use semblance_core::organisation::OrganisationKind;
 use semblance_core::time::Timestamp;
+use semblance_core::token::EpochNumber;
 
 use crate::call::Call;
 use crate::check;
@@ -52,7 +53,7 @@ fn record(call: &mut Call<'_>, entry: LookupEntry) -> Result<RecordedLookup, Con
         return Err(ContractError::new(Code::SlotUsed, message));
     }
     check::open_epoch(call, request.epoch)?;
-    check_own_case(call, &request)?;
+    check_own_case(call, &request.hospital, request.case, request.epoch)?;
     call.claim(&[&lookup_key, &slot_key])?;
 
     let recorded = call.now();
@@ -103,19 +104,25 @@ fn check_claims(
     Ok(())
 }
 
-fn check_own_case(call: &mut Call<'_>, request: &LookupRequest) -> Result<(), ContractError> {
+/// The live handle of the asker's own case; the query `standing` asks the same.
+pub(crate) fn check_own_case(
+    call: &mut Call<'_>,
+    hospital: &OrganisationId,
+    commitment: Digest,
+    epoch: EpochNumber,
+) -> Result<CaseHandle, ContractError> {
     let unpublished = || {
-        let message = format!("the asker's case is not live in epoch {}: publish it first", request.epoch);
+        let message = format!("the asker's case is not live in epoch {epoch}: publish it first");
         ContractError::new(Code::CaseNotPublished, message)
     };
-    let published_key = key::published(&request.hospital, request.case, request.epoch);
+    let published_key = key::published(hospital, commitment, epoch);
     let Publication { handle, .. } = call.load(&published_key)?.ok_or_else(unpublished)?;
     let case = check::case(call, handle)?;
     check::live_consent(call, case.consent)?;
     if call.exists(&key::case_tombstone(handle))? {
         return Err(unpublished());
     }
-    Ok(())
+    Ok(handle)
 }
 
 fn row(request: &LookupRequest, recorded: Timestamp) -> LookupRow {

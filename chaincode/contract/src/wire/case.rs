@@ -1,8 +1,8 @@
 //! Publishing, expiring, purging and reading cases.
 
 use semblance_core::encode::{DecodeError, Reader, Writer};
-use semblance_core::id::{CaseHandle, ConsentId, OrganisationId};
-use semblance_core::limits::{PAGE_MAX, PUBLISH_BATCH_MAX};
+use semblance_core::id::{CaseHandle, ConsentId, Digest, OrganisationId};
+use semblance_core::limits::{ANSWER_MAX, PAGE_MAX, PUBLISH_BATCH_MAX};
 use semblance_core::record::{Record, read_option, write_option};
 use semblance_core::token::EpochNumber;
 
@@ -191,3 +191,70 @@ impl Record for OfEpoch {
 
 /// The response of the query `fingerprints`: for each handle its private value, or none.
 pub type FingerprintsFound = List<Maybe<Opaque>, PAGE_MAX>;
+
+/// The argument of the query `standing`: hospital, commitment (32) and epoch (u32) of the asker's own case, then the
+/// handles of the found ones, at most as many as an answer has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingOf {
+    /// Who asks.
+    pub hospital: OrganisationId,
+    /// The commitment of the own case.
+    pub case: Digest,
+    /// The epoch.
+    pub epoch: EpochNumber,
+    /// The cases found so far; none before the search.
+    pub found: Vec<CaseHandle>,
+}
+
+impl Record for StandingOf {
+    const NAME: &'static str = "standing of";
+
+    fn write(&self, writer: &mut Writer) {
+        self.hospital.write(writer);
+        self.case.write(writer);
+        writer.u32(self.epoch.0);
+        write_handles(writer, &self.found);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            hospital: OrganisationId::read(reader)?,
+            case: Digest::read(reader)?,
+            epoch: read_epoch(reader)?,
+            found: read_handles(reader)?,
+        })
+    }
+}
+
+/// The response of the query `standing`: the live handle of the asker's own case, and which of the found are live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The asker's own case.
+    pub own: CaseHandle,
+    /// Those found that are live, in the order asked.
+    pub live: Vec<CaseHandle>,
+}
+
+impl Record for Standing {
+    const NAME: &'static str = "standing";
+
+    fn write(&self, writer: &mut Writer) {
+        self.own.write(writer);
+        write_handles(writer, &self.live);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { own: CaseHandle::read(reader)?, live: read_handles(reader)? })
+    }
+}
+
+fn write_handles(writer: &mut Writer, handles: &[CaseHandle]) {
+    writer.count(handles.len());
+    for handle in handles {
+        handle.write(writer);
+    }
+}
+
+fn read_handles(reader: &mut Reader<'_>) -> Result<Vec<CaseHandle>, DecodeError> {
+    (0..reader.count("found cases", ANSWER_MAX)?).map(|_| CaseHandle::read(reader)).collect()
+}

@@ -29,6 +29,7 @@
 //! | `live_cases` | [`OfEpoch`] | [`Page`] of [`PublishedCase`](semblance_core::case::PublishedCase) |
 //! | `publication` | [`ConsentInEpoch`] | [`Maybe`] [`Publication`](crate::state::Publication) |
 //! | `fingerprints` | [`FingerprintsOf`] | [`FingerprintsFound`] |
+//! | `standing` | [`StandingOf`] | [`Standing`] |
 //! | `lookup` | [`RequestArgument`] | [`Maybe`] [`LookupRecord`](crate::state::LookupRecord) |
 //! | `lookups_of_hospital` | [`OfOrganisationOnDay`] | [`Page`] of [`LookupRow`](crate::state::LookupRow) |
 //! | `lookups_of_day` | [`OfDay`] | [`Page`] of `LookupRow` |
@@ -48,7 +49,7 @@ use semblance_core::token::EpochNumber;
 pub use batch::{List, Outcomes, Refusal};
 pub use case::{
     ConsentInEpoch, Fingerprints, FingerprintsFound, FingerprintsOf, Handle, Handles, OfEpoch, OfOrganisation, Opaque,
-    PublishCases, PublishItem, TRANSIENT_FINGERPRINTS,
+    PublishCases, PublishItem, Standing, StandingOf, TRANSIENT_FINGERPRINTS,
 };
 pub use consent::{ConsentArgument, PatientKeyArgument, PatientKeys, SignedStatement, SignedStatements, Withdrawn};
 pub use epoch::{EpochArgument, EpochKeyArgument, OpenEpoch};

@@ -328,6 +328,10 @@ impl Ledger for Forgetful {
         self.ledger.evaluate(call).await
     }
 
+    async fn height(&self) -> Result<u64, LedgerError> {
+        self.ledger.height().await
+    }
+
     async fn blocks(&self, from: u64) -> Result<EventStream, LedgerError> {
         self.ledger.blocks(from).await
     }

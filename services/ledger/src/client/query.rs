@@ -6,7 +6,7 @@ use semblance_contract::state::{
 use semblance_contract::wire::{
     ConsentArgument, ConsentInEpoch, Empty, EpochArgument, EpochKeyArgument, FingerprintsFound, FingerprintsOf, Handle,
     Maybe, OfDay, OfEpoch, OfOrganisation, OfOrganisationOnDay, OrganisationArgument, Page, PageRequest,
-    PatientKeyArgument, RequestArgument,
+    PatientKeyArgument, RequestArgument, Standing, StandingOf,
 };
 use semblance_core::case::PublishedCase;
 use semblance_core::denial::Denial;
@@ -161,6 +161,15 @@ impl LedgerClient {
             value.map(|value| PrivateValue::decode(&value.0).map_err(|error| malformed(&error))).transpose()
         };
         found.into_items().into_iter().map(decode).collect()
+    }
+
+    /// Whether the asker's own case and the found ones are live, of one committed state, for matchers. Refused as
+    /// `record_lookups` would be if the own case is not.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn standing(&self, of: &StandingOf) -> Result<Standing, LedgerError> {
+        self.evaluate("standing", of).await
     }
 
     /// A look-up's entry.

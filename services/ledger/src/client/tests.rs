@@ -50,6 +50,10 @@ impl Ledger for Script {
         self.next(call)
     }
 
+    async fn height(&self) -> Result<u64, LedgerError> {
+        Ok(self.blocks.last().map_or(0, |block| block.number + 1))
+    }
+
     async fn blocks(&self, from: u64) -> Result<EventStream, LedgerError> {
         let blocks: Vec<_> = self.blocks.iter().filter(|block| block.number >= from).cloned().map(Ok).collect();
         Ok(stream::iter(blocks).boxed())

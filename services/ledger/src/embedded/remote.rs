@@ -122,6 +122,10 @@ impl Ledger for RemoteLedger {
         Ok(client.evaluate(request).await.map_err(read_error)?.into_inner().response)
     }
 
+    async fn height(&self) -> Result<u64, LedgerError> {
+        Ok(self.head().await?.0)
+    }
+
     async fn blocks(&self, from: u64) -> Result<EventStream, LedgerError> {
         let stream = self.open_stream(from).await?;
         Ok(follow::stream(Follower { ledger: self.clone(), stream: Some(stream), next: from }))

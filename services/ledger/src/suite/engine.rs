@@ -35,6 +35,7 @@ pub async fn nothing_of_a_refused_call_takes_effect(factory: &dyn Factory) {
     assert_eq!(node.evaluate(call("get", &["key"])).await.expect("answered"), b"");
     // The next block follows genesis: nothing was recorded.
     assert_eq!(node.submit(call("put", &["other", "x"])).await.expect("valid").block, 1);
+    assert_eq!(node.height().await.expect("answered"), 2);
 }
 
 /// A query that tries to write is refused.
