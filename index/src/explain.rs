@@ -132,7 +132,7 @@ impl View<'_> {
             let counts = worth.tokens.first().is_some_and(|(_, _, _, explainable)| *explainable);
             let (mut weight, mut best) = (None, 0);
             for (token, of_token, gain, explainable) in &worth.tokens {
-                if !self.carries(hit, *token)? {
+                if !self.carries(hit.place, *token)? {
                     continue;
                 }
                 if counts && *explainable {
@@ -149,10 +149,5 @@ impl View<'_> {
             explanation.groups.extend(weight.map(|weight| GroupMatch { group, weight, value }));
         }
         Ok(explanation)
-    }
-
-    fn carries(&self, hit: &Hit, token: Token) -> Result<bool, IndexError> {
-        let postings = self.state.postings(hit.place.part, token)?;
-        Ok(postings.is_some_and(|mut postings| postings.holds(hit.place.case)))
     }
 }

@@ -10,6 +10,7 @@
 //! To add a column of metadata: a field in `schema`, a vector in `columns`, and the loop in `segment` that fills it.
 
 mod accumulate;
+mod carrier;
 mod case;
 mod columns;
 mod error;

@@ -56,6 +56,8 @@ pub struct Writer {
     applied: Option<Position>,
     merging: Merging,
     merges: Vec<Merge>,
+    /// Whether the files may hold bytes of cases that left, for whatever reason.
+    stale: bool,
     broken: bool,
 }
 
@@ -92,6 +94,7 @@ impl Writer {
             applied: position,
             merging,
             merges: Vec::new(),
+            stale: true,
             broken: false,
         };
         opened.refresh(false)?;
@@ -172,6 +175,7 @@ impl Writer {
         state.position = position;
         let recent = state.tail.columns.len();
         drop(state);
+        self.stale |= !gone.is_empty();
         for ordinal in gone {
             self.writer.delete_term(Term::from_field_u64(self.fields.ordinal, u64::from(ordinal)));
         }
@@ -209,7 +213,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Rewrites every segment that still holds bytes of cases that left, and deletes the old files. Commits first.
+    /// Rewrites every segment that still holds bytes of cases that left, by withdrawal or by time, and deletes the old
+    /// files. Commits first.
     ///
     /// # Errors
     /// The files cannot be written; the index must then be opened again.
@@ -239,6 +244,9 @@ impl Writer {
     }
 
     fn rewrite(&mut self) -> Result<(), IndexError> {
+        if !self.stale {
+            return Ok(());
+        }
         self.finish_merges()?;
         for segment in self.index.searchable_segment_metas()? {
             if segment.has_deletes() {
@@ -247,6 +255,7 @@ impl Writer {
         }
         self.refresh(false)?;
         self.writer.garbage_collect_files().wait()?;
+        self.stale = false;
         Ok(())
     }
 

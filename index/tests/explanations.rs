@@ -83,3 +83,33 @@ fn a_relative_never_counts_for_more_than_the_symptom() {
     assert_eq!(explanation.shown.possible(), [1, 2, 3, 4, 5].map(worth).iter().sum::<u64>());
     assert!(!explanation.rarer);
 }
+
+#[test]
+fn a_case_carries_its_own_tokens_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(folder.path(), Merging::Off).unwrap();
+    add(&mut writer, &[(0, &[1, 2, 3, 4]), (1, &[2, 3, 9])]);
+    writer.commit().unwrap();
+    add(&mut writer, &[(2, &[1, 2, 3, 4, 5])]);
+    let searcher = writer.searcher();
+    let carries = |name: u8, tokens: &[u64]| {
+        let tokens: Vec<Token> = tokens.iter().map(|token| Token(*token)).collect();
+        searcher.view().carries_all(CaseHandle::from_bytes([name; 16]), &tokens).unwrap()
+    };
+    // Names are ordinals: 0 and 1 are committed, 100 is in the tail.
+    for (name, tokens) in [(0, &[4, 1, 3][..]), (0, &[1, 2, 3, 4]), (1, &[9]), (100, &[5, 1])] {
+        assert!(carries(name, tokens), "{name} carries {tokens:?}");
+    }
+    for (name, tokens) in
+        [(0, &[1, 2, 9][..]), (0, &[1, 5]), (0, &[77]), (1, &[1, 9]), (100, &[1, 9]), (7, &[1]), (0, &[])]
+    {
+        assert!(!carries(name, tokens), "{name} does not carry {tokens:?}");
+    }
+    let holds = |name: u8| searcher.view().holds(CaseHandle::from_bytes([name; 16]));
+    assert!(holds(0) && holds(1) && holds(100) && !holds(7));
+    let block = writer.applied().unwrap().block + 1;
+    let changes = [0, 100].map(|name| Change::Withdraw(CaseHandle::from_bytes([name; 16]))).to_vec();
+    writer.apply(&Block { position: Position { block, time: Timestamp::from_millis(block) }, changes }).unwrap();
+    assert!(!carries(0, &[1]) && !carries(100, &[1]) && carries(1, &[2, 3]), "who left carries nothing");
+    assert!(!holds(0) && !holds(100) && holds(1));
+}

@@ -107,3 +107,19 @@ fn an_index_whose_cases_have_all_left_is_empty() {
     let writer = Writer::open(folder.path(), Merging::Off).unwrap();
     assert_eq!(writer.applied().map(|position| position.block), Some(3));
 }
+
+#[test]
+fn what_time_alone_takes_out_is_scrubbed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(folder.path(), Merging::Off).unwrap();
+    apply(&mut writer, 1, vec![Change::Add(case(0, 100, 1000)), Change::Add(case(1, GONE, 5))]);
+    writer.scrub().unwrap();
+    assert!(traces(folder.path(), &[GONE]).0, "it is live");
+    apply(&mut writer, 5, Vec::new());
+    writer.scrub().unwrap();
+    assert_eq!(traces(folder.path(), &[GONE]), (false, [u64::from_be_bytes([1; 8])].into(), 0));
+    let scrubbed = on_disk(folder.path());
+    apply(&mut writer, 6, Vec::new());
+    writer.scrub().unwrap();
+    assert_eq!(on_disk(folder.path()), scrubbed, "nothing left, so nothing is rewritten");
+}

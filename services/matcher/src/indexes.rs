@@ -63,7 +63,6 @@ pub(crate) struct Indexes {
     folder: PathBuf,
     writers: BTreeMap<EpochNumber, Writer>,
     searchers: Searchers,
-    stale: bool,
 }
 
 impl Indexes {
@@ -73,8 +72,7 @@ impl Indexes {
     /// A file cannot be read, or another process has an index open.
     pub(crate) fn open(folder: &Path) -> Result<Self, IndexError> {
         std::fs::create_dir_all(folder)?;
-        let mut indexes =
-            Self { folder: folder.to_owned(), writers: BTreeMap::new(), searchers: Searchers::default(), stale: true };
+        let mut indexes = Self { folder: folder.to_owned(), writers: BTreeMap::new(), searchers: Searchers::default() };
         for entry in std::fs::read_dir(folder)? {
             let name = entry?.file_name();
             let number = name.to_str().and_then(|name| name.strip_prefix("epoch-")).and_then(|name| name.parse().ok());
@@ -146,10 +144,7 @@ impl Indexes {
             let mut of_epoch = Vec::with_capacity(changes.len());
             for change in changes {
                 match change {
-                    CaseChange::Withdraw(handle) => {
-                        of_epoch.push(Change::Withdraw(*handle));
-                        self.stale = true;
-                    }
+                    CaseChange::Withdraw(handle) => of_epoch.push(Change::Withdraw(*handle)),
                     CaseChange::Add(of, case) if of == epoch => {
                         // A fingerprint's tokens ascend and are few enough by its type.
                         let indexed = IndexedCase::new(ordinal, case.handle, case.hospital, case.expires, &case.tokens);
@@ -175,16 +170,11 @@ impl Indexes {
         Ok(())
     }
 
-    /// Rewrites, in the background, the files that still hold bytes of cases that left.
+    /// Rewrites the files that still hold bytes of cases that left, by withdrawal or by time.
     ///
     /// # Errors
-    /// The files cannot be read.
+    /// The files cannot be written.
     pub(crate) fn scrub(&mut self) -> Result<(), IndexError> {
-        if std::mem::take(&mut self.stale) {
-            for writer in self.writers.values_mut() {
-                writer.scrub()?;
-            }
-        }
-        Ok(())
+        self.writers.values_mut().try_for_each(Writer::scrub)
     }
 }
