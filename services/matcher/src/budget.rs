@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use semblance_core::id::{ClinicianPseudonym, OrganisationId, RequestId};
 use semblance_core::limits;
-use semblance_core::lookup::LookupSlot;
+use semblance_core::lookup::{LookupRequest, LookupSlot};
 use semblance_core::time::Day;
 
 /// How many look-ups are allowed.
@@ -88,6 +88,12 @@ pub struct Asker {
 }
 
 impl Asker {
+    /// Who asks with this request.
+    #[must_use]
+    pub fn of(request: &LookupRequest) -> Self {
+        Self { hospital: request.hospital.clone(), clinician: request.clinician, slot: request.slot }
+    }
+
     fn week(&self) -> u32 {
         self.slot.day().week()
     }
@@ -102,6 +108,23 @@ struct Counts {
 }
 
 impl Counts {
+    /// Whether one more look-up may be under way.
+    fn check_under_way(&self, request: RequestId, asker: &Asker, limits: BudgetLimits) -> Result<(), BudgetError> {
+        if self.reserved.contains_key(&request) {
+            return Err(BudgetError::UnderWay);
+        }
+        let under_way = |of_hospital: bool| {
+            let same = |other: &&Asker| !of_hospital || other.hospital == asker.hospital;
+            u32::try_from(self.reserved.values().filter(same).count()).unwrap_or(u32::MAX)
+        };
+        for (of_hospital, limit) in [(false, limits.in_flight), (true, limits.hospital_in_flight)] {
+            if under_way(of_hospital) >= limit {
+                return Err(BudgetError::Busy { limit });
+            }
+        }
+        Ok(())
+    }
+
     /// How many look-ups, recorded or under way, satisfy a condition; one that is both counts once.
     fn matching(&self, condition: impl Fn(&Asker) -> bool) -> u32 {
         let recorded = self.recorded.values().filter(|asker| condition(asker)).count();
@@ -138,18 +161,7 @@ impl Budgets {
         if counts.recorded.contains_key(&request) {
             return Err(BudgetError::Recorded);
         }
-        if counts.reserved.contains_key(&request) {
-            return Err(BudgetError::UnderWay);
-        }
-        let under_way = |of_hospital: bool| {
-            let same = |other: &&Asker| !of_hospital || other.hospital == asker.hospital;
-            u32::try_from(counts.reserved.values().filter(same).count()).unwrap_or(u32::MAX)
-        };
-        for (of_hospital, limit) in [(false, limits.in_flight), (true, limits.hospital_in_flight)] {
-            if under_way(of_hospital) >= limit {
-                return Err(BudgetError::Busy { limit });
-            }
-        }
+        counts.check_under_way(request, &asker, limits)?;
         let clinician = |other: &Asker| other.clinician == asker.clinician && other.hospital == asker.hospital;
         if counts.matching(|other| other.hospital == asker.hospital && other.slot == asker.slot) > 0 {
             return Err(BudgetError::SlotUsed);
@@ -164,6 +176,18 @@ impl Budgets {
         if counts.matching(|other| clinician(other) && other.week() == asker.week()) >= limits.clinician_week {
             return Err(BudgetError::ClinicianWeek { limit: limits.clinician_week });
         }
+        counts.reserved.insert(request, asker);
+        Ok(())
+    }
+
+    /// Reserves a look-up that had its budget before: its answer is stored, its entry perhaps recorded. It stays
+    /// reserved until [`Budgets::finish`].
+    ///
+    /// # Errors
+    /// It is under way already, or too many are.
+    pub fn resume(&self, request: RequestId, asker: Asker) -> Result<(), BudgetError> {
+        let mut counts = self.counts();
+        counts.check_under_way(request, &asker, self.limits)?;
         counts.reserved.insert(request, asker);
         Ok(())
     }
@@ -256,6 +280,18 @@ mod tests {
         assert_eq!(again(1, 1), Err(BudgetError::Recorded));
         assert_eq!(again(2, 0), Err(BudgetError::SlotUsed));
         again(2, 1).unwrap();
+    }
+
+    #[test]
+    fn a_retry_needs_no_budget_but_is_under_way_once() {
+        let budgets = budgets();
+        budgets.record(request(1), asker("a", 1, (MONDAY, 0)));
+        budgets.resume(request(1), asker("a", 1, (MONDAY, 0))).unwrap();
+        assert_eq!(budgets.resume(request(1), asker("a", 1, (MONDAY, 0))), Err(BudgetError::UnderWay));
+        budgets.reserve(request(2), asker("a", 1, (MONDAY, 1))).unwrap();
+        assert_eq!(budgets.resume(request(2), asker("a", 1, (MONDAY, 1))), Err(BudgetError::UnderWay));
+        budgets.finish(request(1));
+        budgets.resume(request(1), asker("a", 1, (MONDAY, 0))).unwrap();
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! From hits to what leaves the matcher: the answer, redacted, and the entry with its receipts.
 
 use semblance_core::answer::{Answer, AnswerParts, Coverage, GroupValue, Match};
-use semblance_core::id::{Digest, NetworkId, OrganisationId};
+use semblance_core::id::{CaseHandle, Digest, NetworkId, OrganisationId};
 use semblance_core::lookup::LookupEntry;
 use semblance_core::policy::is_shown;
+use semblance_core::query::Query;
 use semblance_core::random::RandomSource;
 use semblance_core::receipt::{Receipt, seal_receipts};
 use semblance_core::signature::SignedBytes;
-use semblance_index::{Explanation, Filters, Hit, Searcher};
+use semblance_core::token::Token;
+use semblance_index::{Explanation, Filters, Hit, Searcher, View};
 
 use crate::error::SearchError;
 use crate::members::Members;
@@ -28,13 +30,32 @@ pub(crate) struct Findings {
     found: Vec<Found>,
 }
 
+impl Findings {
+    /// The found cases, best first.
+    pub(crate) fn handles(&self) -> Vec<CaseHandle> {
+        self.found.iter().map(|found| found.hit.handle).collect()
+    }
+
+    /// Drops the cases that are not among these. Nothing takes their place: the answer has fewer, since a second
+    /// search would have to be asked about again.
+    pub(crate) fn keep(&mut self, live: &[CaseHandle]) {
+        self.found.retain(|found| live.contains(&found.hit.handle));
+    }
+}
+
 /// Searches one state of the index and explains what it finds. Takes milliseconds of processor time.
 ///
 /// # Errors
-/// The index's files or the matcher's own file cannot be read.
-pub(crate) fn find(searcher: &Searcher, search: &CheckedSearch, store: &MatcherStore) -> Result<Findings, SearchError> {
+/// The query is not made from the asker's own case, or the index's files or the matcher's own file cannot be read.
+pub(crate) fn find(
+    searcher: &Searcher,
+    search: &CheckedSearch,
+    case: CaseHandle,
+    store: &MatcherStore,
+) -> Result<Findings, SearchError> {
     let own = store.hospital_number(&search.hospital.id)?;
     let view = searcher.view();
+    check_own(&view, &search.query, case)?;
     let (cases, hospitals) = view.of_others(own);
     let coverage =
         Coverage { cases, hospitals: u32::try_from(hospitals).unwrap_or(u32::MAX), height: view.position().block };
@@ -55,6 +76,16 @@ pub(crate) fn find(searcher: &Searcher, search: &CheckedSearch, store: &MatcherS
     }
     let explainable = explainable.into_iter().map(|(group, value)| GroupValue { group, value }).collect();
     Ok(Findings { coverage, explainable, found })
+}
+
+/// Whether the symptoms asked for stand in the asker's own published fingerprint, as tokens: a matcher cannot tell which
+/// of them are dummies, nor what the relatives of a wide query are relatives of.
+fn check_own(view: &View<'_>, query: &Query, case: CaseHandle) -> Result<(), SearchError> {
+    let own: Vec<Token> = query.groups().iter().map(|group| group.own).collect();
+    if view.carries_all(case, &own)? {
+        return Ok(());
+    }
+    Err(if view.holds(case) { SearchError::NotOwnCase } else { SearchError::CaseNotIndexed })
 }
 
 /// Seals a receipt for each found case and makes answer and entry of it all.

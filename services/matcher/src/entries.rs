@@ -70,12 +70,7 @@ async fn submit_all(ledger: LedgerClient, mut queue: mpsc::Receiver<Waiting>) {
             }
             Err(error) => {
                 for outcome in waiting {
-                    let _ = outcome.send(Err(match &error {
-                        LedgerError::Refused { code, message } => {
-                            SearchError::Refused { code: code.clone(), message: message.clone() }
-                        }
-                        other => SearchError::Ledger(other.clone()),
-                    }));
+                    let _ = outcome.send(Err(error.clone().into()));
                 }
             }
         }

@@ -7,6 +7,7 @@ use semblance_index::IndexError;
 use semblance_ledger::LedgerError;
 
 use crate::budget::BudgetError;
+use crate::request::LOOKUP_MILLIS_MAX;
 use crate::store::StoreError;
 
 /// Why a search has no answer. None of the texts names a symptom, a token or a person.
@@ -43,17 +44,28 @@ pub enum SearchError {
     /// The request has expired.
     #[error("the request has expired: make a new one")]
     ExpiredRequest,
+    /// The request would hold longer than any may.
+    #[error("the request expires more than {} minutes from now: make one that expires sooner, and check this machine's clock", LOOKUP_MILLIS_MAX / 60_000)]
+    ExpiresTooLate,
     /// The slot's day is not today.
     #[error("the request's slot is of another day (UTC): take one of today, and check this machine's clock")]
     Backdated,
-    /// The index has not reached the height that was asked for.
-    #[error("this matcher has reached block {reached}, the request asks for {wanted}: try again in a moment")]
+    /// The index has not reached the ledger's height, or the one that was asked for.
+    #[error("this matcher has reached block {reached} and must reach {wanted}: try again in a moment")]
     Behind {
         /// How far the index is.
         reached: u64,
         /// How far it must be.
         wanted: u64,
     },
+    /// The index does not hold the asker's own case as it is live now.
+    #[error("this matcher does not hold the fingerprint of the asker's own case yet: try again in a moment")]
+    CaseNotIndexed,
+    /// The query asks for a symptom that the asker's own published case does not have.
+    #[error(
+        "the query is not made from the named case's published fingerprint: publish the case as it is and ask anew"
+    )]
+    NotOwnCase,
     /// The query is not the one that was committed to.
     #[error("the query is not the one that the request commits to")]
     QueryMismatch,
@@ -69,8 +81,8 @@ pub enum SearchError {
     /// A budget is used up.
     #[error(transparent)]
     Budget(#[from] BudgetError),
-    /// The contract refused the entry; there is no answer.
-    #[error("the ledger refused the entry, {code}: {message}")]
+    /// The contract refused the entry or the case it is made from; there is no answer.
+    #[error("the ledger refused the look-up, {code}: {message}")]
     Refused {
         /// The contract's stable word.
         code: String,
@@ -78,7 +90,7 @@ pub enum SearchError {
         message: String,
     },
     /// The ledger cannot be reached; there is no answer.
-    #[error("the entry could not be recorded, so there is no answer: {0}")]
+    #[error("the ledger could not be asked or written, so there is no answer: {0}")]
     Ledger(LedgerError),
     /// The index's files failed.
     #[error("the index failed: {0}")]
@@ -109,7 +121,35 @@ const CONTRACT_DENIALS: &[(&str, DenialCode)] = &[
     ("epoch-closed", DenialCode::WrongEpoch),
 ];
 
+impl From<LedgerError> for SearchError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Refused { code, message } => Self::Refused { code, message },
+            other => Self::Ledger(other),
+        }
+    }
+}
+
 impl SearchError {
+    /// Whether an entry that met this error is on the ledger may still be asked: it may have been recorded before.
+    pub(crate) fn may_be_recorded(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "request-used" || code == "duplicate-in-batch")
+    }
+
+    /// Whether an entry that met this error is surely not on the ledger, now or later.
+    pub(crate) const fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. }
+                | Self::Ledger(
+                    LedgerError::Invalid { .. }
+                        | LedgerError::Skew { .. }
+                        | LedgerError::Identity(_)
+                        | LedgerError::TooLarge { .. }
+                )
+        )
+    }
+
     /// The code under which it is recorded, unless it is nobody's refusal but a failure.
     #[must_use]
     pub fn denial(&self) -> Option<DenialCode> {
@@ -120,8 +160,9 @@ impl SearchError {
             Self::UnknownHospital { .. } | Self::NotAuthorised { .. } => DenialCode::NotAuthorised,
             Self::BadSignature(_) => DenialCode::BadSignature,
             Self::ExpiredRequest => DenialCode::ExpiredRequest,
-            Self::Backdated => DenialCode::Backdated,
-            Self::Behind { .. } => DenialCode::IndexBehind,
+            Self::Backdated | Self::ExpiresTooLate => DenialCode::Backdated,
+            Self::Behind { .. } | Self::CaseNotIndexed => DenialCode::IndexBehind,
+            Self::NotOwnCase => DenialCode::NotOwnCase,
             Self::QueryMismatch => DenialCode::QueryMismatch,
             Self::WrongEpoch(_) => DenialCode::WrongEpoch,
             Self::TooFewTerms => DenialCode::TooFewTerms,

@@ -14,6 +14,7 @@ mod indexes;
 mod matcher;
 mod members;
 mod request;
+mod retry;
 mod search;
 mod server;
 pub mod store;

@@ -21,13 +21,12 @@ use crate::entries::Entries;
 use crate::follow::{FollowError, Follower};
 use crate::indexes::{Indexes, Searchers};
 use crate::members::Members;
+use crate::request::ANSWER_GRACE_MILLIS;
 use crate::search::Search;
 use crate::store::{MatcherStore, StoreError};
 
 /// How often answers to expired requests are dropped.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
-/// How long an answer outlives its request, so that a retry that was under way still gets it.
-const ANSWER_GRACE_MILLIS: u64 = 10 * 60 * 1000;
 
 /// Why a matcher cannot start, or had to stop.
 #[derive(Debug, thiserror::Error)]

@@ -12,6 +12,11 @@ use semblance_core::time::Timestamp;
 use crate::error::SearchError;
 use crate::members::Members;
 
+/// How long before its expiry a request may be signed, in milliseconds.
+pub(crate) const LOOKUP_MILLIS_MAX: u64 = 15 * 60 * 1000;
+/// How long an answer outlives its request, in milliseconds, so that a retry that was under way still gets it.
+pub(crate) const ANSWER_GRACE_MILLIS: u64 = 10 * 60 * 1000;
+
 /// What a hospital sends; nothing in it is checked.
 pub struct IncomingSearch {
     /// The exact request and its signature.
@@ -64,6 +69,17 @@ impl Checks<'_> {
         Ok((claimed.verify(&hospital.verifying_key)?, hospital))
     }
 
+    /// Whether a stored answer is still given.
+    ///
+    /// # Errors
+    /// The request expired too long ago.
+    pub(crate) fn still_answered(&self, request: &LookupRequest) -> Result<(), SearchError> {
+        if request.expires.plus(ANSWER_GRACE_MILLIS) < self.now {
+            return Err(SearchError::ExpiredRequest);
+        }
+        Ok(())
+    }
+
     /// Checks recipient, times, commitment and breadth.
     ///
     /// # Errors
@@ -82,6 +98,9 @@ impl Checks<'_> {
         }
         if statement.expires < self.now {
             return Err(SearchError::ExpiredRequest);
+        }
+        if statement.expires > self.now.plus(LOOKUP_MILLIS_MAX + PROPOSAL_SKEW_MILLIS) {
+            return Err(SearchError::ExpiresTooLate);
         }
         // Clocks may differ by as much as the ledger allows, so around midnight two days are right.
         let earliest = Timestamp::from_millis(self.now.millis().saturating_sub(PROPOSAL_SKEW_MILLIS)).day();

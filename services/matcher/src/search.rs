@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use semblance_core::id::{ClinicianPseudonym, NetworkId, OrganisationId, RequestId, TransactionId};
+use semblance_contract::wire::{Standing, StandingOf};
+use semblance_core::id::{CaseHandle, ClinicianPseudonym, Digest, NetworkId, OrganisationId, RequestId, TransactionId};
 use semblance_core::lookup::{LookupEntry, LookupRequest};
 use semblance_core::random::RandomSource;
 use semblance_core::record::Record;
 use semblance_core::signature::{Signed, Statement};
 use semblance_core::time::Clock;
 use semblance_index::Position;
-use semblance_ledger::LedgerError;
 use semblance_ledger::client::LedgerClient;
 use tokio::sync::watch;
 
-use crate::budget::{Asker, Budgets};
+use crate::budget::{Asker, BudgetError, Budgets};
 use crate::denials::Denials;
 use crate::disclose::{disclose, find};
 use crate::entries::{Entries, Recorded};
@@ -24,8 +24,10 @@ use crate::members::Members;
 use crate::request::{CheckedSearch, Checks, IncomingSearch};
 use crate::store::{EntryState, MatcherStore, StoredAnswer};
 
-/// How long a search waits for the index to reach the block it asks for.
-const CATCH_UP: Duration = Duration::from_secs(3);
+/// How long a search waits for the index to reach the block it must have reached.
+pub(crate) const CATCH_UP: Duration = Duration::from_secs(3);
+/// The subject of a denial where no clinician was recognised.
+pub(crate) const NOBODY: ClinicianPseudonym = ClinicianPseudonym::from_bytes([0; 32]);
 
 /// An answer whose entry stands on the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +69,7 @@ pub struct Search {
 }
 
 /// Ends a reservation, however the look-up ends.
-struct Reserved<'a>(&'a Budgets, RequestId);
+pub(crate) struct Reserved<'a>(pub(crate) &'a Budgets, pub(crate) RequestId);
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
@@ -83,15 +85,24 @@ impl Search {
     /// See [`SearchError`]; whatever it is, there is no answer.
     pub async fn search(&self, caller: &OrganisationId, incoming: IncomingSearch) -> Result<Answered, SearchError> {
         let digest = incoming.request.digest();
-        let mut subject = ClinicianPseudonym::from_bytes([0; 32]);
+        let mut subject = NOBODY;
         let outcome = self.answer(caller, incoming, &mut subject).await;
-        if let Err(error) = &outcome {
-            if let Some(code) = error.denial() {
-                self.denials.deny(code, subject, Some(digest))?;
-            }
-            tracing::info!(hospital = %caller, code = error.word(), "a look-up was not answered");
+        outcome.map_err(|error| self.refused(caller, error, subject, Some(digest)))
+    }
+
+    /// Writes a refusal down before it is told. If even that fails, the failure is told in its place.
+    pub(crate) fn refused(
+        &self,
+        caller: &OrganisationId,
+        error: SearchError,
+        subject: ClinicianPseudonym,
+        digest: Option<Digest>,
+    ) -> SearchError {
+        tracing::info!(organisation = %caller, code = error.word(), "a look-up was not answered");
+        match error.denial().map(|code| self.denials.deny(code, subject, digest)) {
+            Some(Err(failed)) => failed.into(),
+            Some(Ok(())) | None => error,
         }
-        outcome
     }
 
     async fn answer(
@@ -113,34 +124,59 @@ impl Search {
             if stored.request_digest != request.digest() {
                 return Err(SearchError::Replayed);
             }
-            return self.again(request.statement().request, stored).await;
+            checks.still_answered(request.statement())?;
+            if let Some(answered) = self.again(request.statement(), stored).await? {
+                return Ok(answered);
+            }
         }
         let search = checks.content(request, hospital, &incoming.query, &incoming.query_salt)?;
         self.first(search).await
     }
 
-    /// Answers a request that was never answered.
+    /// Answers a request that was never answered. The ledger is asked twice: before the search whether the asker's own
+    /// case is live, before sealing whether it and the found ones still are.
     async fn first(&self, search: CheckedSearch) -> Result<Answered, SearchError> {
         let request = search.request.statement().clone();
+        let _reserved = self.reserve(&request)?;
         self.reach(request.minimum_height).await?;
+        let own = self.standing(&request, Vec::new()).await?.own;
         let searcher = self.searchers.get(request.epoch).ok_or(SearchError::WrongEpoch(request.epoch.0))?;
-        let asker = Asker { hospital: request.hospital.clone(), clinician: request.clinician, slot: request.slot };
-        self.budgets.reserve(request.request, asker.clone())?;
-        let _reserved = Reserved(&self.budgets, request.request);
-
         let store = Arc::clone(&self.store);
-        let (signed, findings) = tokio::task::spawn_blocking(move || {
-            let findings = find(&searcher, &search, &store)?;
+        let (signed, mut findings) = tokio::task::spawn_blocking(move || {
+            let findings = find(&searcher, &search, own, &store)?;
             Ok::<_, SearchError>((search.request, findings))
         })
         .await
         .map_err(|error| SearchError::Defect(error.to_string()))??;
+        let standing = self.standing(&request, findings.handles()).await?;
+        if standing.own != own {
+            return Err(SearchError::CaseNotIndexed);
+        }
+        findings.keep(&standing.live);
         let (answer, entry) = disclose(self.network, signed.source(), findings, &self.members, &*self.random)?;
-        let answer = answer.encode();
-        let stored = self.store_first(&signed, &entry, answer)?;
-        let recorded = self.record(request.request, entry).await?;
-        self.budgets.record(request.request, asker);
+        let stored = self.store_first(&signed, &entry, answer.encode())?;
+        let recorded = self.record(&request, entry).await?;
         Ok(answered(stored.answer, recorded))
+    }
+
+    /// Takes the request's place among those under way. If it was answered meanwhile, the next try gets that answer.
+    fn reserve(&self, request: &LookupRequest) -> Result<Reserved<'_>, SearchError> {
+        let reserved = self.budgets.reserve(request.request, Asker::of(request));
+        let reserved = reserved.map(|()| Reserved(&self.budgets, request.request));
+        if self.store.answer(request.request)?.is_some() {
+            return Err(BudgetError::UnderWay.into());
+        }
+        Ok(reserved?)
+    }
+
+    /// Whether the asker's own case and the found ones are live, as the ledger has it now.
+    pub(crate) async fn standing(
+        &self,
+        request: &LookupRequest,
+        found: Vec<CaseHandle>,
+    ) -> Result<Standing, SearchError> {
+        let (hospital, case, epoch) = (request.hospital.clone(), request.case, request.epoch);
+        Ok(self.ledger.standing(&StandingOf { hospital, case, epoch, found }).await?)
     }
 
     /// Writes the answer down before its entry is submitted, so that a crash in between loses neither.
@@ -161,54 +197,10 @@ impl Search {
         Ok(stored)
     }
 
-    /// Records an entry. Only where it may be on the ledger after all does the stored answer stay.
-    async fn record(&self, request: RequestId, entry: LookupEntry) -> Result<Recorded, SearchError> {
-        match self.entries.record(entry).await {
-            Ok(recorded) => {
-                self.store.answer_committed(request, recorded.transaction, recorded.block)?;
-                Ok(recorded)
-            }
-            Err(error) => {
-                if !matches!(error, SearchError::Ledger(LedgerError::OutcomeUnknown { .. })) {
-                    self.store.remove_answer(request)?;
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Gives the stored answer again. An entry whose fate is unknown is looked for, and submitted again if it is not
-    /// there: the same bytes, so that there is one entry in the end.
-    async fn again(&self, request: RequestId, stored: StoredAnswer) -> Result<Answered, SearchError> {
-        if let EntryState::Committed { transaction, block } = stored.state {
-            return Ok(answered(stored.answer, Recorded { transaction, block }));
-        }
-        if self.ledger.lookup(request).await.map_err(SearchError::Ledger)?.is_none() {
-            let entry = LookupEntry::decode(&stored.entry)?;
-            let recorded = self.record(request, entry).await?;
-            return Ok(answered(stored.answer, recorded));
-        }
-        // It is there; the follower is about to say in which block.
-        let mut progress = self.progress.clone();
-        let seen = async {
-            loop {
-                if let Some(EntryState::Committed { transaction, block }) =
-                    self.store.answer(request)?.map(|stored| stored.state)
-                {
-                    return Ok(Recorded { transaction, block });
-                }
-                if progress.changed().await.is_err() {
-                    return Err(SearchError::Ledger(LedgerError::Unavailable("this matcher is stopping".into())));
-                }
-            }
-        };
-        let unseen = || SearchError::Ledger(LedgerError::Unavailable("the entry's block has not arrived yet".into()));
-        let recorded = tokio::time::timeout(CATCH_UP, seen).await.map_err(|_| unseen())??;
-        Ok(answered(stored.answer, recorded))
-    }
-
-    /// Waits until the indexes have reached a block.
-    async fn reach(&self, wanted: u64) -> Result<(), SearchError> {
+    /// Waits until the indexes have reached all that the ledger holds now, or further if that is asked for: a matcher
+    /// that lags would answer with cases that have left, and the asker must not choose by how much.
+    async fn reach(&self, minimum: u64) -> Result<(), SearchError> {
+        let wanted = self.ledger.height().await?.saturating_sub(1).max(minimum);
         let mut progress = self.progress.clone();
         let there = |position: &Option<Position>| position.is_some_and(|position| position.block >= wanted);
         if let Ok(Ok(_)) = tokio::time::timeout(CATCH_UP, progress.wait_for(there)).await {
@@ -219,6 +211,6 @@ impl Search {
     }
 }
 
-fn answered(answer: Vec<u8>, recorded: Recorded) -> Answered {
+pub(crate) fn answered(answer: Vec<u8>, recorded: Recorded) -> Answered {
     Answered { answer, transaction: recorded.transaction, block: recorded.block }
 }

@@ -89,7 +89,9 @@ impl TryFrom<v1::SearchRequest> for IncomingSearch {
 /// The status of a refusal: its stable word in the metadata, its text as the message.
 fn status(error: &SearchError) -> Status {
     let code = match error.word() {
-        "malformed" | "oversized" | "query-mismatch" | "too-few-terms" | "wrong-recipient" => Code::InvalidArgument,
+        "malformed" | "oversized" | "query-mismatch" | "too-few-terms" | "wrong-recipient" | "not-own-case" => {
+            Code::InvalidArgument
+        }
         "not-authorised" | "bad-signature" => Code::PermissionDenied,
         "budget-clinician" | "budget-hospital" | "busy" => Code::ResourceExhausted,
         "replayed-request" | "slot-used" => Code::AlreadyExists,
