@@ -21,7 +21,8 @@ use tokio::sync::watch;
 use crate::budget::{Asker, Budgets};
 use crate::indexes::{CaseChange, Indexes, NewCase};
 use crate::members::Members;
-use crate::store::{MatcherStore, StoreError};
+use crate::missing::Missing;
+use crate::store::{MatcherStore, MissingCase, StoreError};
 
 /// How long a busy ledger may keep the index from being committed.
 const COMMIT_EVERY: Duration = Duration::from_secs(2);
@@ -62,14 +63,15 @@ pub(crate) struct Follower {
     budgets: Arc<Budgets>,
     progress: watch::Sender<Option<Position>>,
     next: u64,
-    /// Published cases whose private data this matcher's peer does not have yet.
-    missing: Vec<CasePublication>,
+    missing: Missing,
     uncommitted: bool,
 }
 
 impl Follower {
     /// Stands where the indexes stand. `progress` gets the last block applied.
-    #[must_use]
+    ///
+    /// # Errors
+    /// The matcher's own file cannot be read.
     pub(crate) fn new(
         ledger: LedgerClient,
         indexes: Indexes,
@@ -77,9 +79,10 @@ impl Follower {
         members: Members,
         budgets: Arc<Budgets>,
         progress: watch::Sender<Option<Position>>,
-    ) -> Self {
+    ) -> Result<Self, StoreError> {
         let next = indexes.next_block();
-        Self { ledger, indexes, store, members, budgets, progress, next, missing: Vec::new(), uncommitted: false }
+        let missing = Missing::load(Arc::clone(&store), &indexes)?;
+        Ok(Self { ledger, indexes, store, members, budgets, progress, next, missing, uncommitted: false })
     }
 
     /// Follows until told to stop, then commits.
@@ -102,8 +105,13 @@ impl Follower {
                 _ = stop.wait_for(|stop| *stop) => break,
             }
         }
+        self.commit()
+    }
+
+    /// Makes what was applied survive a crash.
+    fn commit(&mut self) -> Result<(), FollowError> {
         self.indexes.commit()?;
-        Ok(())
+        Ok(self.missing.committed()?)
     }
 
     async fn follow(&mut self) -> Result<(), FollowError> {
@@ -123,7 +131,7 @@ impl Follower {
                 Err(_) => {}
             }
             if std::mem::take(&mut self.uncommitted) {
-                self.indexes.commit()?;
+                self.commit()?;
             }
             committed = tokio::time::Instant::now();
             if scrubbed.elapsed() >= SCRUB_EVERY {
@@ -138,6 +146,7 @@ impl Follower {
         let changes = self.changes(&block).await?;
         let position = Position { block: block.number, time: block.timestamp };
         self.indexes.apply(position, &changes)?;
+        self.missing.settle(&changes, &self.indexes);
         self.uncommitted = true;
         self.next = block.number.saturating_add(1);
         self.progress.send_replace(Some(position));
@@ -146,18 +155,22 @@ impl Follower {
 
     async fn changes(&mut self, block: &Block) -> Result<Vec<CaseChange>, FollowError> {
         let mut changes = Vec::new();
-        let missing = std::mem::take(&mut self.missing);
-        self.add(missing, block.timestamp, &mut changes).await?;
+        let due = self.missing.due(block.number, block.timestamp, &self.indexes)?;
+        self.add(due, block.timestamp, &mut changes).await?;
         for (transaction, event) in &block.events {
             match event {
                 Event::CasesPublished(cases) => {
-                    changes.extend(cases.iter().filter_map(|case| case.replaces).map(CaseChange::Withdraw));
-                    self.add(cases.clone(), block.timestamp, &mut changes).await?;
+                    for replaced in cases.iter().filter_map(|case| case.replaces) {
+                        self.leave(replaced, &mut changes)?;
+                    }
+                    // An index that has this block already has dealt with its cases.
+                    let new = cases.iter().filter(|case| self.indexes.awaits(case.epoch, block.number)).cloned();
+                    let new = new.map(|case| MissingCase { block: block.number, case }).collect();
+                    self.add(new, block.timestamp, &mut changes).await?;
                 }
                 Event::ConsentWithdrawn(_, cases) | Event::CasesExpired(cases) | Event::CasesPurged(cases) => {
                     for case in cases {
-                        self.missing.retain(|missing| missing.handle != case.handle);
-                        changes.push(CaseChange::Withdraw(case.handle));
+                        self.leave(case.handle, &mut changes)?;
                     }
                 }
                 Event::LookupsRecorded(lookups) => {
@@ -171,7 +184,10 @@ impl Follower {
                     self.budgets.forget_before(block.timestamp.day());
                 }
                 Event::EpochOpened(epoch) => self.indexes.open_epoch(*epoch)?,
-                Event::EpochClosed(epoch) => self.indexes.close_epoch(*epoch)?,
+                Event::EpochClosed(epoch) => {
+                    self.indexes.close_epoch(*epoch)?;
+                    self.missing.close_epoch(*epoch)?;
+                }
                 Event::NetworkCreated(_) | Event::MemberRegistered(_) | Event::KeyRotated(_) => {
                     self.members.replace(self.ledger.members().await?);
                 }
@@ -181,21 +197,26 @@ impl Follower {
         Ok(changes)
     }
 
+    fn leave(&mut self, case: CaseHandle, changes: &mut Vec<CaseChange>) -> Result<(), StoreError> {
+        changes.push(CaseChange::Withdraw(case));
+        self.missing.remove(case)
+    }
+
     /// Reads the private data of published cases. What is not there is remembered: either a later block ends the case,
     /// or its data come late.
     async fn add(
         &mut self,
-        cases: Vec<CasePublication>,
+        cases: Vec<MissingCase>,
         now: Timestamp,
         changes: &mut Vec<CaseChange>,
     ) -> Result<(), FollowError> {
         for part in cases.chunks(PAGE_MAX) {
-            let handles: Vec<CaseHandle> = part.iter().map(|case| case.handle).collect();
+            let handles: Vec<CaseHandle> = part.iter().map(|one| one.case.handle).collect();
             let values = self.ledger.fingerprints(&handles).await?;
-            for (case, value) in part.iter().zip(values) {
+            for (one, value) in part.iter().zip(values) {
                 match value {
-                    Some(value) => changes.extend(self.checked(case, &value)?),
-                    None if case.expires > now => self.missing.push(case.clone()),
+                    Some(value) => changes.extend(self.checked(&one.case, &value)?),
+                    None if one.case.expires > now => self.missing.put(one.block, &one.case)?,
                     None => {}
                 }
             }

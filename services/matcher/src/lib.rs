@@ -1,7 +1,7 @@
 //! The matcher: follows the ledger into the index and answers searches.
 //!
 //! It holds every fingerprint and no key. It must never store or log a query, and it answers only after the entry of a
-//! look-up is durable on the ledger. Reading order: `matcher` assembles; `follow` goes from blocks to `indexes`;
+//! look-up is durable on the ledger. Reading order: `matcher` assembles; `follow` goes from blocks to `indexes`, `missing` keeps what has not come;
 //! `server` takes a search, `request` checks it, `search` leads it through `budget`, `disclose` and `entries`.
 
 pub mod budget;
@@ -9,10 +9,12 @@ mod denials;
 mod disclose;
 mod entries;
 mod error;
+mod files;
 mod follow;
 mod indexes;
 mod matcher;
 mod members;
+mod missing;
 mod request;
 mod retry;
 mod search;

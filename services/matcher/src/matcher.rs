@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::budget::{Asker, BudgetLimits, Budgets};
 use crate::denials::Denials;
 use crate::entries::Entries;
+use crate::files;
 use crate::follow::{FollowError, Follower};
 use crate::indexes::{Indexes, Searchers};
 use crate::members::Members;
@@ -92,9 +93,9 @@ impl Matcher {
         clock: Arc<dyn Clock>,
         random: Arc<dyn RandomSource>,
     ) -> Result<Self, MatcherError> {
-        std::fs::create_dir_all(&config.folder)?;
+        files::make_folder(&config.folder)?;
         let store = Arc::new(MatcherStore::open(&config.folder.join("matcher.sqlite"))?);
-        let indexes = Indexes::open(&config.folder.join("index"))?;
+        let indexes = Indexes::open(&config.folder.join("index"), store.numbering(&*random)?)?;
         let members = Members::default();
         members.replace(ledger.members().await?);
         let budgets = Arc::new(Budgets::new(config.budgets));
@@ -103,8 +104,14 @@ impl Matcher {
         let searchers = indexes.searchers();
         let (stop, stopped) = watch::channel(false);
         let (position, progress) = watch::channel(indexes.position());
-        let follower =
-            Follower::new(ledger.clone(), indexes, Arc::clone(&store), members.clone(), Arc::clone(&budgets), position);
+        let follower = Follower::new(
+            ledger.clone(),
+            indexes,
+            Arc::clone(&store),
+            members.clone(),
+            Arc::clone(&budgets),
+            position,
+        )?;
         let follower = on_a_thread_of_its_own(follower, stopped.clone())?;
         let matcher = ledger.organisation().clone();
         let denials =

@@ -2,10 +2,44 @@
 
 use rusqlite::OptionalExtension;
 use semblance_core::id::OrganisationId;
+use semblance_core::random::RandomSource;
 
 use super::{MatcherStore, StoreError};
 
+/// The name of one numbering of the hospitals: two files that keep numbers belong together if they name the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbering([u8; 16]);
+
+impl Numbering {
+    /// Takes the bytes as they are.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
 impl MatcherStore {
+    /// The name of this file's numbering, drawn when it is first asked for.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn numbering(&self, random: &dyn RandomSource) -> Result<Numbering, StoreError> {
+        let connection = self.connection();
+        let known = connection.query_row("SELECT id FROM numbering", [], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+        if let Some(known) = known {
+            return known.try_into().map(Numbering).map_err(|_| StoreError::Malformed("numbering"));
+        }
+        let drawn = Numbering(random.array());
+        connection.execute("INSERT INTO numbering (id) VALUES (?1)", [drawn.0.as_slice()])?;
+        Ok(drawn)
+    }
+
     /// The number of a hospital; a new one gets the next. Numbers are this matcher's own and never change.
     ///
     /// # Errors
@@ -46,8 +80,19 @@ impl MatcherStore {
 #[cfg(test)]
 mod tests {
     use rusqlite::Connection;
+    use semblance_core::random::SeededSource;
 
     use super::*;
+
+    #[test]
+    fn a_numbering_has_one_name() {
+        let random = SeededSource::new([1; 32]);
+        let store = || MatcherStore::prepare(Connection::open_in_memory().unwrap()).unwrap();
+        let (one, other) = (store(), store());
+        let name = one.numbering(&random).unwrap();
+        assert_eq!(one.numbering(&random).unwrap(), name);
+        assert_ne!(other.numbering(&random).unwrap(), name);
+    }
 
     #[test]
     fn numbers_stay() {

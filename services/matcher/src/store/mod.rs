@@ -1,21 +1,27 @@
-//! The matcher's own file: stored answers, numbers of hospitals, denials on their way to the ledger.
+//! The matcher's own file: stored answers, numbers of hospitals, cases that have not come, denials on their way to the
+//! ledger.
 //!
-//! All of it could be lost without breaking a promise except the denials and the answers under way; none of it holds
-//! a token or a query.
+//! All of it could be lost without breaking a promise except the denials and the answers under way, as long as the
+//! index goes with it, which keeps the numbers of the hospitals; none of it holds a token or a query.
 
 mod answers;
 mod denials;
 mod hospitals;
+mod missing;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+use crate::files;
+
 pub use answers::{EntryState, StoredAnswer};
+pub use hospitals::Numbering;
+pub use missing::MissingCase;
 
 /// The newest layout of the file that this program writes.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS answer (
@@ -28,6 +34,14 @@ CREATE TABLE IF NOT EXISTS answer (
     block INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS answer_expires ON answer (expires);
+CREATE TABLE IF NOT EXISTS numbering (
+    id BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS missing (
+    handle BLOB PRIMARY KEY,
+    block INTEGER NOT NULL,
+    publication BLOB NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS hospital (
     number INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE
@@ -49,6 +63,9 @@ pub enum StoreError {
         /// The newest version this program reads.
         supported: i64,
     },
+    /// The file cannot be made.
+    #[error("the matcher's store cannot be made: {0}")]
+    File(#[from] std::io::Error),
     /// The file cannot be read or written.
     #[error("the matcher's store failed: {0}")]
     Storage(#[from] rusqlite::Error),
@@ -74,6 +91,7 @@ impl MatcherStore {
     /// # Errors
     /// It cannot be opened, or a newer program wrote it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        files::make_private(path)?;
         Self::prepare(Connection::open(path)?)
     }
 
@@ -103,7 +121,7 @@ mod tests {
     #[test]
     fn a_newer_file_is_refused() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.pragma_update(None, "user_version", 2).unwrap();
-        assert!(matches!(MatcherStore::prepare(connection), Err(StoreError::Newer { found: 2, .. })));
+        connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+        assert!(matches!(MatcherStore::prepare(connection), Err(StoreError::Newer { .. })));
     }
 }
