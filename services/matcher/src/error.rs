@@ -30,6 +30,9 @@ pub enum SearchError {
         /// Who sent it.
         caller: String,
     },
+    /// The certificate is not a node's.
+    #[error("a search is asked for by a hospital's node: this certificate is an administrator's")]
+    WrongRole,
     /// The signature is not by the hospital's present key.
     #[error("the request is not signed with the hospital's present key: {0}")]
     BadSignature(#[from] SignatureError),
@@ -157,7 +160,7 @@ impl SearchError {
             Self::Malformed(DecodeError::TooLong { .. }) => DenialCode::Oversized,
             Self::Malformed(DecodeError::Network) | Self::WrongRecipient { .. } => DenialCode::WrongRecipient,
             Self::Malformed(_) => DenialCode::Malformed,
-            Self::UnknownHospital { .. } | Self::NotAuthorised { .. } => DenialCode::NotAuthorised,
+            Self::UnknownHospital { .. } | Self::NotAuthorised { .. } | Self::WrongRole => DenialCode::NotAuthorised,
             Self::BadSignature(_) => DenialCode::BadSignature,
             Self::ExpiredRequest => DenialCode::ExpiredRequest,
             Self::Backdated | Self::ExpiresTooLate => DenialCode::Backdated,

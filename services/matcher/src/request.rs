@@ -1,7 +1,8 @@
 //! From the bytes of a search to a checked one.
 
+use semblance_core::encode::DecodeError;
 use semblance_core::id::{NetworkId, OrganisationId};
-use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
+use semblance_core::limits::{PROPOSAL_SKEW_MILLIS, STATEMENT_BYTES_MAX};
 use semblance_core::lookup::LookupRequest;
 use semblance_core::organisation::Organisation;
 use semblance_core::policy::Reach;
@@ -12,6 +13,8 @@ use semblance_core::time::Timestamp;
 use crate::error::SearchError;
 use crate::members::Members;
 
+/// Bytes of an encoded query: 32 groups of eight tokens of nine bytes need fewer.
+const QUERY_BYTES_MAX: usize = 4 << 10;
 /// How long before its expiry a request may be signed, in milliseconds.
 pub(crate) const LOOKUP_MILLIS_MAX: u64 = 15 * 60 * 1000;
 /// How long an answer outlives its request, in milliseconds, so that a retry that was under way still gets it.
@@ -57,6 +60,7 @@ impl Checks<'_> {
     /// # Errors
     /// The hospital is no member, the caller is another one, or the signature is not by its present key.
     pub(crate) fn signature(&self, request: SignedBytes) -> Result<(Signed<LookupRequest>, Organisation), SearchError> {
+        bounded("signed request", request.bytes().len(), STATEMENT_BYTES_MAX)?;
         let claimed = request.claim::<LookupRequest>(self.network)?;
         let named = claimed.claims().hospital.clone();
         let hospital = self
@@ -107,6 +111,7 @@ impl Checks<'_> {
         if !(earliest..=self.now.plus(PROPOSAL_SKEW_MILLIS).day()).contains(&statement.slot.day()) {
             return Err(SearchError::Backdated);
         }
+        bounded("query", query.len(), QUERY_BYTES_MAX)?;
         let query = Query::decode(query)?;
         if query.commitment(self.network, query_salt) != statement.query {
             return Err(SearchError::QueryMismatch);
@@ -120,4 +125,8 @@ impl Checks<'_> {
         }
         Ok(CheckedSearch { request, hospital, query })
     }
+}
+
+fn bounded(what: &'static str, length: usize, limit: usize) -> Result<(), DecodeError> {
+    if length > limit { Err(DecodeError::TooLong { what, length, limit }) } else { Ok(()) }
 }

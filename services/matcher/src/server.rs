@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use semblance_core::encode::DecodeError;
 use semblance_core::id::OrganisationId;
 use semblance_core::limits::MESSAGE_BYTES_MAX;
+use semblance_core::organisation::Role;
 use semblance_core::signature::{Signature, SignedBytes};
-use semblance_ledger::tls::peer_identity;
+use semblance_ledger::tls::{Peer, peer_identity};
 use semblance_proto::v1;
 use semblance_proto::v1::matcher_server::MatcherServer;
 use tonic::{Code, Request, Response, Status};
@@ -13,7 +15,7 @@ use tonic::{Code, Request, Response, Status};
 use crate::error::SearchError;
 use crate::matcher::covered;
 use crate::request::IncomingSearch;
-use crate::search::Search;
+use crate::search::{NOBODY, Search};
 
 /// The metadata key under which a refusal's stable word is sent.
 pub const CODE_KEY: &str = "semblance-code";
@@ -33,23 +35,28 @@ impl MatcherService {
     }
 
     /// Who is at the other end.
-    fn caller<T>(&self, request: &Request<T>) -> Result<OrganisationId, Status> {
+    fn peer<T>(&self, request: &Request<T>) -> Result<Peer, Status> {
         let certificates = request.peer_certs().unwrap_or_default();
         let root = |id: &OrganisationId| Some(self.search.members.get(id)?.tls_root.der().to_vec());
-        let peer = peer_identity(&certificates, root, self.search.clock.now())
-            .map_err(|error| Status::unauthenticated(error.to_string()))?;
-        Ok(peer.organisation)
+        peer_identity(&certificates, root, self.search.clock.now())
+            .map_err(|error| Status::unauthenticated(error.to_string()))
     }
 }
 
 #[tonic::async_trait]
 impl v1::matcher_server::Matcher for MatcherService {
     async fn search(&self, request: Request<v1::SearchRequest>) -> Result<Response<v1::SearchResponse>, Status> {
-        let caller = self.caller(&request)?;
-        let incoming = IncomingSearch::try_from(request.into_inner())?;
+        let peer = self.peer(&request)?;
+        let incoming = incoming(&peer, request.into_inner());
         // In a task of its own: a caller that goes away leaves nothing half-done.
         let search = Arc::clone(&self.search);
-        let answered = tokio::spawn(async move { search.search(&caller, incoming).await })
+        let answer = async move {
+            match incoming {
+                Ok(incoming) => search.search(&peer.organisation, incoming).await,
+                Err(error) => Err(search.refused(&peer.organisation, error, NOBODY, None)),
+            }
+        };
+        let answered = tokio::spawn(answer)
             .await
             .map_err(|error| Status::internal(error.to_string()))?
             .map_err(|error| status(&error))?;
@@ -61,7 +68,7 @@ impl v1::matcher_server::Matcher for MatcherService {
     }
 
     async fn coverage(&self, request: Request<v1::CoverageRequest>) -> Result<Response<v1::CoverageResponse>, Status> {
-        self.caller(&request)?;
+        self.peer(&request)?;
         let covered = covered(&self.search.searchers, *self.search.progress.borrow())
             .ok_or_else(|| Status::unavailable("this matcher has not read the ledger yet"))?;
         Ok(Response::new(v1::CoverageResponse {
@@ -72,17 +79,23 @@ impl v1::matcher_server::Matcher for MatcherService {
     }
 }
 
-impl TryFrom<v1::SearchRequest> for IncomingSearch {
-    type Error = Status;
+/// What a node sent, if it is one and its fields have their lengths; nothing else is looked at.
+fn incoming(peer: &Peer, message: v1::SearchRequest) -> Result<IncomingSearch, SearchError> {
+    if peer.role != Role::Node {
+        return Err(SearchError::WrongRole);
+    }
+    message.try_into()
+}
 
-    fn try_from(message: v1::SearchRequest) -> Result<Self, Status> {
-        let malformed = |what| Status::invalid_argument(format!("{what} has another length than it must"));
-        let signature: [u8; 64] = message.signature.try_into().map_err(|_| malformed("the signature"))?;
-        Ok(Self {
-            request: SignedBytes::new(message.request, Signature::from_bytes(signature)),
-            query: message.query,
-            query_salt: message.query_salt.try_into().map_err(|_| malformed("the query's salt"))?,
-        })
+impl TryFrom<v1::SearchRequest> for IncomingSearch {
+    type Error = SearchError;
+
+    fn try_from(message: v1::SearchRequest) -> Result<Self, SearchError> {
+        let wrong = |what| DecodeError::Invalid { what, why: "another length than it must have" };
+        let signature: [u8; 64] = message.signature.try_into().map_err(|_| wrong("signature"))?;
+        let query_salt = message.query_salt.try_into().map_err(|_| wrong("the query's salt"))?;
+        let request = SignedBytes::new(message.request, Signature::from_bytes(signature));
+        Ok(Self { request, query: message.query, query_salt })
     }
 }
 
