@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod budget;
-mod by_hand;
 mod clear_errors;
 mod ledger_down;
 mod matcher_down;
@@ -13,3 +12,5 @@ mod second_case;
 mod unpublished_case;
 mod who_looked;
 mod withdrawal;
+
+use semblance_tests::by_hand;

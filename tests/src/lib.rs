@@ -13,6 +13,8 @@
     reason = "test code: a panic is how it fails"
 )]
 
+pub mod between;
+pub mod by_hand;
 pub mod case;
 pub mod kill;
 pub mod network;

@@ -23,11 +23,13 @@ use semblance_hospital::store::Store;
 use semblance_hospital::store::case::LocalCaseId;
 use semblance_hospital::{ConsentTerms, HospitalError, HospitalService, Parts, Selection};
 use semblance_keys::EpochKeySeeds;
+use semblance_ledger::Ledger;
+use semblance_matcher::budget::BudgetLimits;
 use semblance_matcher::{IncomingSearch, Matcher, SearchError};
 use tempfile::TempDir;
 
 use crate::network::{Member, NETWORK, TestNetwork};
-use crate::write::matcher::{caught_up, start};
+use crate::write::matcher::{caught_up, start, start_on};
 
 /// How long a follower of the ledger waits for more before it has read all.
 const QUIET: Duration = Duration::from_millis(50);
@@ -167,6 +169,16 @@ impl World {
     /// Starts a matcher on the files it has.
     pub async fn start_matcher(&mut self, name: &str) {
         let matcher = start(&self.network, &self.matchers[name].folder).await;
+        self.run_matcher(name, matcher);
+    }
+
+    /// Starts a stopped matcher on the files it has, with a ledger and budgets of the test's own.
+    pub async fn start_matcher_on(&mut self, name: &str, ledger: Arc<dyn Ledger>, budgets: BudgetLimits) {
+        let matcher = start_on(&self.network, &self.matchers[name].folder, ledger, budgets).await;
+        self.run_matcher(name, matcher);
+    }
+
+    fn run_matcher(&mut self, name: &str, matcher: Matcher) {
         let party = self.matchers.get_mut(name).unwrap();
         *party.running.lock().unwrap() = Some(matcher.search());
         party.matcher = Some(matcher);

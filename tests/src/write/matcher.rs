@@ -1,9 +1,11 @@
 //! Publishes and withdraws cases while a matcher follows, all in one process.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use semblance_core::organisation::Role;
+use semblance_ledger::Ledger;
 use semblance_ledger::client::LedgerClient;
 use semblance_matcher::budget::BudgetLimits;
 use semblance_matcher::{Matcher, MatcherConfig};
@@ -13,8 +15,14 @@ use crate::network::{NETWORK, START, TestNetwork, members};
 
 /// Starts the network's matcher on a folder.
 pub async fn start(network: &TestNetwork, folder: &Path) -> Matcher {
-    let config = MatcherConfig { folder: folder.to_owned(), budgets: BudgetLimits::default() };
-    let ledger = LedgerClient::new(network.handle(&network.matcher().id, Role::Node));
+    let ledger = network.handle(&network.matcher().id, Role::Node);
+    start_on(network, folder, ledger, BudgetLimits::default()).await
+}
+
+/// Starts the network's matcher on a folder, with a ledger and budgets of the test's own.
+pub async fn start_on(network: &TestNetwork, folder: &Path, ledger: Arc<dyn Ledger>, budgets: BudgetLimits) -> Matcher {
+    let config = MatcherConfig { folder: folder.to_owned(), budgets };
+    let ledger = LedgerClient::new(ledger);
     Matcher::start(config, NETWORK, ledger, network.clock.clone(), network.random.clone()).await.unwrap()
 }
 
