@@ -1,8 +1,9 @@
 //! The matcher: follows the ledger into the index and answers searches.
 //!
 //! It holds every fingerprint and no key. It must never store or log a query, and it answers only after the entry of a
-//! look-up is durable on the ledger. Reading order: `matcher` assembles; `follow` goes from blocks to `indexes`, `missing` keeps what has not come;
-//! `server` takes a search, `request` checks it, `search` leads it through `budget`, `disclose` and `entries`.
+//! look-up is durable on the ledger. Reading order: `matcher` assembles; `follow` goes from blocks to `indexes`,
+//! `missing` keeps what has not come; `server` takes a search, `request` checks it, `search` leads it through `budget`,
+//! `disclose` and `entries`, `retry` gives an answer again.
 
 pub mod budget;
 mod denials;
