@@ -31,6 +31,26 @@ async fn a_matcher_that_lost_its_own_file_names_the_right_hospitals() {
     assert_eq!(world.hospital("south").receipts(None, 0, 10).await.unwrap().len(), 1);
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_matcher_keeps_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let network = TestNetwork::found(&folder.path().join("ledger.db"), 1, 1, 35).await;
+    let own = folder.path().join("matcher");
+    let matcher = start(&network, &own).await;
+    caught_up(&network, &matcher).await;
+    let mode = |path: &str| std::fs::metadata(own.join(path)).unwrap().permissions().mode() & 0o777;
+    for open in ["", "index", "index/epoch-0000000001"] {
+        assert_eq!(mode(open), 0o700, "{open}");
+    }
+    for file in ["matcher.sqlite", "matcher.sqlite-wal", "index/numbering"] {
+        assert_eq!(mode(file), 0o600, "{file}");
+    }
+    matcher.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_epoch_leaves_nothing_and_the_other_goes_on() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,13 +1,19 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use semblance_contract::wire::PageRequest;
+use semblance_hospital::Selection;
 use semblance_matcher::Matcher;
 use semblance_matcher::budget::BudgetLimits;
 use semblance_matcher::store::MatcherStore;
 use semblance_tests::between::Between;
 use semblance_tests::case::TestCase;
-use semblance_tests::network::TestNetwork;
+use semblance_tests::network::{EPOCH, TestNetwork};
+use semblance_tests::world::local;
 use semblance_tests::write::matcher::{caught_up, start_on};
+
+use crate::{client, world};
 
 async fn network(folder: &Path, seed: u64) -> TestNetwork {
     TestNetwork::found(&folder.join("ledger.db"), 1, 1, seed).await
@@ -84,4 +90,30 @@ async fn a_failed_reading_forgets_nothing() {
     tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
     assert!(between.has_failed());
     matcher.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_that_was_corrected_is_not_waited_for() {
+    let (mut world, between) = world(34).await;
+    let ledger = client(&world.network);
+    let south = world.network.member("south").id.clone();
+    let published = || async {
+        let page = ledger.cases_of_hospital(&south, PageRequest::first(100)).await.unwrap();
+        page.rows.into_iter().map(|row| row.case.handle).collect::<BTreeSet<_>>()
+    };
+    between.tell_blocks_to(world.network.ledger.head().unwrap().height - 1);
+    let before = published().await;
+    let symptoms: Vec<_> = world.disease(9).into_iter().take(8).collect();
+    world.admit("south", &[("late", symptoms[..7].to_vec())]).await;
+    between.hide(published().await.difference(&before).copied());
+    between.tell_blocks_to(u64::MAX);
+    world.settle().await;
+    world.import("south", &[("late", symptoms)]).await;
+    let corrected = world.hospital("south").correct("admin", Selection::Cases(vec![local("late")])).await.unwrap();
+    assert_eq!(corrected.done, 1, "{corrected:?}");
+    world.settle().await;
+    let covered = world.search().searchers.get(EPOCH).unwrap().view().collection().cases;
+    assert_eq!(covered, 4, "the correction, and the three from before");
+    world.stop_matcher("matcher").await;
+    assert_eq!(noted(&world.folder_of("matcher")), 0);
 }
