@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use semblance_core::lookup::LookupRequest;
 use semblance_tests::between::Fate;
 use semblance_tests::by_hand::{again, ask, entry, lookups_of_today};
@@ -19,9 +21,10 @@ async fn two_calls_of_one_request_give_one_answer() {
     let first = ask(&world, "north", copy(&search));
     let second = async {
         // The first is polled first, and holds the request's place when it lets go.
-        let error = ask(&world, "north", copy(&search)).await.unwrap_err();
-        assert_eq!(error.word(), "under-way", "{error}");
+        let told = tokio::time::timeout(Duration::from_secs(20), ask(&world, "north", copy(&search))).await;
         release.send(()).unwrap();
+        let error = told.unwrap().unwrap_err();
+        assert_eq!(error.word(), "under-way", "{error}");
     };
     let (first, ()) = tokio::join!(biased; first, second);
     let first = first.unwrap();
