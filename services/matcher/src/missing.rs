@@ -113,3 +113,75 @@ impl Missing {
         self.arrived.drain(..).try_for_each(|handle| self.store.remove_missing(handle))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use semblance_core::id::{ConsentId, OrganisationId};
+    use semblance_core::token::Token;
+    use semblance_index::Position;
+
+    use super::*;
+    use crate::indexes::NewCase;
+    use crate::store::Numbering;
+
+    const EPOCH: EpochNumber = EpochNumber(1);
+
+    fn publication() -> CasePublication {
+        CasePublication {
+            handle: CaseHandle::from_bytes([1; 16]),
+            hospital: OrganisationId::new("north").unwrap(),
+            consent: ConsentId::from_bytes([2; 16]),
+            epoch: EPOCH,
+            expires: Timestamp::from_millis(1000),
+            private_hash: [3; 32],
+            replaces: None,
+        }
+    }
+
+    #[test]
+    fn a_case_is_forgotten_when_the_committed_index_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(MatcherStore::open(&folder.path().join("matcher.sqlite")).unwrap());
+        let mut indexes = Indexes::open(&folder.path().join("index"), Numbering::from_bytes([1; 16])).unwrap();
+        indexes.open_epoch(EPOCH).unwrap();
+        let now = Timestamp::from_millis(10);
+        let mut missing = Missing::load(Arc::clone(&store), &indexes).unwrap();
+        missing.put(7, &publication()).unwrap();
+        assert_eq!(missing.due(7, now, &indexes).unwrap(), [], "its own block brings it by itself");
+        assert_eq!(missing.due(8, now, &indexes).unwrap().len(), 1);
+
+        let case = publication();
+        let tokens = (1..=8).map(Token).collect();
+        let new = NewCase { handle: case.handle, hospital: 0, expires: case.expires, tokens };
+        let changes = [CaseChange::Add(EPOCH, new)];
+        indexes.apply(Position { block: 8, time: now }, &changes).unwrap();
+        missing.settle(&changes, &indexes);
+        assert_eq!(missing.due(9, now, &indexes).unwrap(), []);
+        assert_eq!(store.missing().unwrap().len(), 1, "a crash now would take the index back");
+        indexes.commit().unwrap();
+
+        // A crash between the commit and the note of it.
+        let mut again = Missing::load(Arc::clone(&store), &indexes).unwrap();
+        assert_eq!(again.due(9, now, &indexes).unwrap(), [], "it would be taken in twice");
+        missing.committed().unwrap();
+        assert_eq!(store.missing().unwrap(), []);
+    }
+
+    #[test]
+    fn what_has_expired_or_lost_its_epoch_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(MatcherStore::open(&folder.path().join("matcher.sqlite")).unwrap());
+        let indexes = Indexes::open(&folder.path().join("index"), Numbering::from_bytes([1; 16])).unwrap();
+        let mut missing = Missing::load(Arc::clone(&store), &indexes).unwrap();
+        missing.put(7, &publication()).unwrap();
+        missing.due(8, Timestamp::from_millis(999), &indexes).unwrap();
+        assert_eq!(store.missing().unwrap().len(), 1);
+        missing.due(9, Timestamp::from_millis(1000), &indexes).unwrap();
+        assert_eq!(store.missing().unwrap(), []);
+        missing.put(10, &publication()).unwrap();
+        missing.close_epoch(EpochNumber(2)).unwrap();
+        assert_eq!(store.missing().unwrap().len(), 1);
+        missing.close_epoch(EPOCH).unwrap();
+        assert_eq!(store.missing().unwrap(), []);
+    }
+}
