@@ -109,6 +109,10 @@ impl Ledger for Forger {
         })
     }
 
+    async fn height(&self) -> Result<u64, LedgerError> {
+        self.ledger.height().await
+    }
+
     async fn blocks(&self, from: u64) -> Result<EventStream, LedgerError> {
         let forgery = Arc::clone(&self.forgery);
         let blocks = self.ledger.blocks(from).await?.map(move |block| {
