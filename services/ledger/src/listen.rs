@@ -1,10 +1,11 @@
 //! Connections from members alone, whoever is one at the moment: a client's certificate is verified against the root
 //! that the ledger holds for its organisation now, so that a new member or a new root needs no restart.
 
+mod handshakes;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::Stream;
 use rustls::client::danger::HandshakeSignatureValid;
@@ -16,17 +17,12 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use semblance_core::id::OrganisationId;
 use semblance_core::time::Clock;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::tls::peer_identity;
-
-/// Handshakes under way at once; more wait in the system's queue.
-const HANDSHAKES_MAX: usize = 64;
-/// How long one may take.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
 /// Knows the members' present roots. Asked during a handshake, it must answer within about a millisecond.
 pub trait MemberRoots: Send + Sync {
@@ -58,8 +54,8 @@ pub fn members(
     clock: Arc<dyn Clock>,
 ) -> Result<impl Stream<Item = io::Result<TlsStream<TcpStream>>> + use<>, ListenError> {
     let acceptor = TlsAcceptor::from(Arc::new(config(certificate_pem, key_pem, roots, clock)?));
-    let (accepted, stream) = mpsc::channel(HANDSHAKES_MAX);
-    tokio::spawn(accept(listener, acceptor, accepted));
+    let (accepted, stream) = mpsc::channel(handshakes::HANDSHAKES_MAX);
+    tokio::spawn(handshakes::accept(listener, acceptor, accepted));
     Ok(ReceiverStream::new(stream))
 }
 
@@ -79,41 +75,6 @@ fn config(
         .with_single_cert(certificates, key)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(config)
-}
-
-/// Accepts until the server that reads the stream is gone.
-async fn accept(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    accepted: mpsc::Sender<io::Result<TlsStream<TcpStream>>>,
-) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-    loop {
-        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else { return };
-        let connection = tokio::select! {
-            connection = listener.accept() => connection,
-            () = accepted.closed() => return,
-        };
-        let connection = match connection {
-            Ok((connection, _)) => connection,
-            Err(error) => {
-                // Out of file handles, most likely: waiting gives others time to close theirs.
-                tracing::warn!(%error, "connection not accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
-        tokio::spawn(async move {
-            let _permit = permit;
-            let _ = connection.set_nodelay(true);
-            match tokio::time::timeout(HANDSHAKE_TIME, acceptor.accept(connection)).await {
-                Ok(Ok(stream)) => drop(accepted.send(Ok(stream)).await),
-                Ok(Err(error)) => tracing::debug!(%error, "handshake refused"),
-                Err(_) => tracing::debug!("handshake took too long"),
-            }
-        });
-    }
 }
 
 /// Verifies clients against the roots of the present members.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
@@ -19,6 +20,8 @@ use semblance_ledger::suite::scratch::{ScratchContract, call, genesis};
 use semblance_ledger::suite::{Factory, LedgerUnderTest, Network, Party};
 use semblance_ledger::tls::{certificate_digest, server_config};
 use semblance_ledger::{Call, Committed, Ledger, LedgerError, ledger_suite};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Server};
@@ -74,7 +77,7 @@ impl Serving {
         let listener = loop {
             match tokio::net::TcpListener::bind(self.address).await {
                 Ok(listener) => break listener,
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         };
         self.address = listener.local_addr().unwrap();
@@ -247,23 +250,57 @@ async fn a_ledger_that_is_down_says_that_nothing_was_written() {
     assert_eq!(remote.evaluate(call("get", &["a"])).await.unwrap(), b"x");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_joins_later_is_heard_without_a_restart() {
-    let mut parties = Party::all(2, 0);
-    let mut serving = start(Arc::new(ScratchContract), &mut parties).await;
+/// Serves, from now on, whoever is a member at the moment.
+async fn listen_for_members(serving: &mut Serving) -> JoinHandle<()> {
     let (_, task) = serving.server.take().unwrap();
     task.abort();
-    let founder = parties[0].identity(Role::Admin);
-    serving.genesis(founder.clone(), genesis(&parties[..1])).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     serving.address = listener.local_addr().unwrap();
     let ledger = serving.running.ledger().clone();
-    let own = serving.authorities.get(&parties[0].id).unwrap();
+    let own = serving.authorities.values().next().unwrap();
     let roots = Arc::new(ledger.clone());
     let incoming =
         listen::members(listener, &own.leaf_pem, &own.key_pem, roots, serving.running.clock.clone()).unwrap();
     let server = Server::builder().add_service(LedgerService::server(ledger));
-    let task = tokio::spawn(server.serve_with_incoming(incoming));
+    tokio::spawn(async move { server.serve_with_incoming(incoming).await.unwrap() })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_says_nothing_keeps_nobody_out() {
+    let mut parties = Party::all(1, 0);
+    let mut serving = network(&mut parties).await;
+    let task = listen_for_members(&mut serving).await;
+    // Far more than may be under way, of the member's own address and of another one.
+    let mut silent = Vec::new();
+    for address in ["127.0.0.1:0", "127.0.0.2:0"] {
+        for _ in 0..150 {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(address.parse().unwrap()).unwrap();
+            silent.push(socket.connect(serving.address).await.unwrap());
+        }
+    }
+    // Less than any of the silent ones may take, so that it is not their end that lets the member in.
+    let remote = serving.remote(parties[0].identity(Role::Node)).with_deadline(Duration::from_secs(2));
+    for number in 0..5 {
+        remote.submit(call("put", &[&format!("key-{number}"), "x"])).await.unwrap();
+        let fresh = serving.remote(parties[0].identity(Role::Node)).with_deadline(Duration::from_secs(2));
+        assert_eq!(fresh.evaluate(call("get", &[&format!("key-{number}")])).await.unwrap(), b"x");
+    }
+    // In the end every one of them is hung up on.
+    for mut connection in silent {
+        let end = tokio::time::timeout(Duration::from_secs(10), connection.read(&mut [0])).await.unwrap();
+        assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    }
+    task.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_joins_later_is_heard_without_a_restart() {
+    let mut parties = Party::all(2, 0);
+    let mut serving = start(Arc::new(ScratchContract), &mut parties).await;
+    let founder = parties[0].identity(Role::Admin);
+    serving.genesis(founder.clone(), genesis(&parties[..1])).await.unwrap();
+    let task = listen_for_members(&mut serving).await;
 
     let [first, second] = [&parties[0], &parties[1]].map(|party| serving.remote(party.identity(Role::Node)));
     first.submit(call("put", &["key", "x"])).await.unwrap();
