@@ -19,7 +19,7 @@ use semblance_core::time::{ManualClock, Timestamp};
 use semblance_core::token::EpochNumber;
 use semblance_core::vocabulary::Vocabulary;
 use semblance_keys::EpochKey;
-use semblance_ledger::embedded::{EmbeddedLedger, OpenError, Options};
+use semblance_ledger::embedded::{EmbeddedLedger, OpenError};
 use semblance_ledger::identity::Identity;
 use semblance_ledger::{Call, Committed, Ledger, LedgerError};
 
@@ -106,7 +106,7 @@ impl TestNetwork {
         bytes[..8].copy_from_slice(&seed.to_be_bytes());
         let random = Arc::new(SeededSource::new(bytes));
         let contract = Arc::new(SemblanceContract);
-        let ledger = EmbeddedLedger::open(path, clock.clone(), random.clone(), contract, Options::default())?;
+        let ledger = EmbeddedLedger::open(path, clock.clone(), random.clone(), contract)?;
         Ok(Self { ledger, clock, random, members })
     }
 

@@ -64,17 +64,18 @@ pub fn refusal(error: &LedgerError) -> Option<Code> {
 }
 
 impl LedgerClient {
-    /// Calls through this ledger; the own organisation's peer endorses.
+    /// Calls through this ledger, which chooses whose peers endorse, except where the contract or privacy wants certain
+    /// ones: it knows which are up.
     #[must_use]
     pub fn new(ledger: Arc<dyn Ledger>) -> Self {
-        let endorsers = vec![ledger.organisation().clone()];
-        Self { ledger, endorsers }
+        Self { ledger, endorsers: Vec::new() }
     }
 
-    /// Lets the peers of these organisations endorse as well, where the ledger's ordinary rule wants more than one.
+    /// Names the own organisation's peer and those of these organisations, and leaves the ledger no choice.
     #[must_use]
     pub fn endorsed_also_by(mut self, others: impl IntoIterator<Item = OrganisationId>) -> Self {
-        for other in others {
+        let own = self.organisation().clone();
+        for other in std::iter::once(own).chain(others) {
             if !self.endorsers.contains(&other) {
                 self.endorsers.push(other);
             }
@@ -133,7 +134,8 @@ impl LedgerClient {
         R::decode(&response).map_err(|error| malformed(&error))
     }
 
-    /// The own and the further endorsers, after those that this transaction needs.
+    /// The endorsers that this transaction needs, then those that were named for all; none leaves the choice to the
+    /// ledger.
     fn endorsers_with(&self, needed: &[&OrganisationId]) -> Vec<OrganisationId> {
         let mut endorsers: Vec<OrganisationId> = needed.iter().map(|one| (*one).clone()).collect();
         endorsers.extend(self.endorsers.iter().filter(|one| !needed.contains(one)).cloned());

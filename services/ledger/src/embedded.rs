@@ -1,9 +1,13 @@
 //! The embedded ledger: one machine, one file, the meaning of Hyperledger Fabric.
 //!
-//! A proposal is checked and executed on a snapshot, once for each named organisation (`simulate`, `stub`); the writer
-//! validates and commits it in a block with all others that wait (`writer`, `validate`, `apply`); followers read blocks
-//! from the file (`events`). Purged private data leave the files within two seconds, or, where a verification is reading
-//! at that time, after its end (`slots`, `writer`). What it is not for: many machines, or protection from the one who runs it; see `verify`.
+//! A proposal is checked and executed on a snapshot, once for each organisation that is named or chosen to endorse it
+//! (`simulate`, `stub`); the writer validates and commits it in a block with all others that wait (`writer`, `validate`,
+//! `apply`); followers read blocks from the file (`events`). Purged private data leave the files within two seconds, or,
+//! where a verification compares the tables at that time, after its end (`slots`, `writer`). `verify` walks over all
+//! blocks (`walk`), executes every transaction again (`reexecute`, `private_input`, `replay`) and compares the tables.
+//!
+//! What it is not for: many machines, or protection from the one who runs it. One process executes for every
+//! organisation, so that endorsement holds among the members and not against that process's operator.
 
 mod apply;
 pub mod block;
@@ -13,6 +17,8 @@ mod events;
 mod member;
 mod policy;
 mod private;
+mod private_input;
+mod reexecute;
 mod remote;
 mod replay;
 mod server;
@@ -26,6 +32,7 @@ mod tests;
 mod validate;
 pub mod verify;
 mod view;
+mod walk;
 mod wire;
 mod writer;
 
@@ -42,7 +49,6 @@ use tokio::sync::{Semaphore, watch};
 
 pub use chain::Head;
 pub use member::Member;
-pub use policy::OrdinaryRule;
 pub use remote::RemoteLedger;
 pub use server::LedgerService;
 pub use simulate::Peers;
@@ -53,26 +59,13 @@ use crate::listen::MemberRoots;
 use crate::{Call, Committed, EventStream, Ledger, LedgerError};
 use simulate::{Endorsed, Endorser};
 use store::Readers;
-use view::{Tables, View};
+use view::Tables;
 use writer::Writer;
 
 /// Calls that may be under way at once; more wait.
 const CALLS_MAX: usize = 1024;
 /// Executions that may hold a reader at once; more wait.
 const EXECUTIONS_MAX: usize = 16;
-
-/// How a ledger is run.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// How many organisations must endorse any transaction. Kept in a new file, and the same ever after.
-    pub ordinary: OrdinaryRule,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { ordinary: OrdinaryRule::at_least(1) }
-    }
-}
 
 /// The ledger of this process. Clones share it; the file is given back when the last one is dropped.
 #[derive(Clone)]
@@ -103,14 +96,12 @@ impl EmbeddedLedger {
         clock: Arc<dyn Clock>,
         random: Arc<dyn RandomSource>,
         contract: Arc<dyn Contract>,
-        options: Options,
     ) -> Result<Self, OpenError> {
         let owned = store::lock(path)?;
         let connection = store::open_writer(path)?;
-        settle_rule(&connection, path, options.ordinary)?;
         let newest = chain::head(&connection).map_err(|error| OpenError::Damaged(error.to_string()))?;
         let (sender, head) = watch::channel(newest);
-        let writer = Writer::start(connection, options.ordinary, Arc::clone(&clock), sender, owned)
+        let writer = Writer::start(connection, Arc::clone(&clock), sender, owned)
             .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
         let engine = Engine {
             readers: Arc::new(Readers::new(path)),
@@ -184,12 +175,19 @@ impl EmbeddedLedger {
         self.read(move |connection, engine| engine.endorser(connection)?.evaluate(proposal)).await
     }
 
-    /// Walks the whole file and checks everything in it.
+    /// Verifies the whole file.
     ///
     /// # Errors
     /// The file cannot be opened. What is wrong inside is a finding of the report.
     pub async fn verify(&self) -> Result<verify::Report, LedgerError> {
-        self.read(|connection, _| Ok(verify::verify(connection))).await
+        let engine = Arc::clone(&self.engine);
+        let verifying = move || {
+            let contract = engine.peers.common_contract();
+            verify::verify_file_of(contract, engine.readers.path(), &mut |_| ())
+        };
+        let report =
+            tokio::task::spawn_blocking(verifying).await.map_err(|error| LedgerError::Storage(error.to_string()))?;
+        report.map_err(|error| LedgerError::Storage(error.to_string()))
     }
 
     /// Follows the blocks from this number on.
@@ -232,18 +230,6 @@ impl Engine {
 
 async fn permit(semaphore: &Semaphore) -> Result<tokio::sync::SemaphorePermit<'_>, LedgerError> {
     semaphore.acquire().await.map_err(|_| LedgerError::Unavailable("the ledger is stopping".into()))
-}
-
-/// Keeps the rule in a new file, and refuses another one in an old file.
-fn settle_rule(connection: &Connection, path: &Path, asked: OrdinaryRule) -> Result<(), OpenError> {
-    let damaged = |error: store::StoreError| OpenError::Damaged(error.to_string());
-    match chain::rule(connection).map_err(damaged)? {
-        None => chain::set_rule(connection, asked).map_err(damaged),
-        Some(stored) if stored == asked => Ok(()),
-        Some(stored) => {
-            Err(OpenError::Rule { path: path.to_owned(), stored: stored.organisations(), asked: asked.organisations() })
-        }
-    }
 }
 
 impl MemberRoots for EmbeddedLedger {

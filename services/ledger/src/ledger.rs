@@ -16,7 +16,9 @@ pub struct Call {
     pub arguments: Vec<Vec<u8>>,
     /// Private input that no block will hold.
     pub transient: BTreeMap<String, Vec<u8>>,
-    /// The organisations whose peers shall endorse; on Fabric naming them keeps the transient data from all others.
+    /// The organisations whose peers shall endorse. Where none is named the ledger chooses the submitter's and as many
+    /// others as its ordinary rule wants, of those that answer. With transient data they must be named, which keeps the
+    /// data from all others.
     pub endorsers: Vec<OrganisationId>,
 }
 

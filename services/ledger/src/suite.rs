@@ -207,7 +207,8 @@ macro_rules! ledger_suite {
                 a_withdrawal_beats_a_publication_at_the_same_moment, two_others_cannot_forge_a_members_key;
             rules: two_altered_peers_cannot_write_an_owners_key, peers_must_agree, strangers_cannot_endorse,
                 a_collection_needs_its_hospital_and_a_matcher, a_missing_matcher_stops_private_writes_alone,
-                a_policy_cannot_loosen_itself;
+                a_policy_cannot_loosen_itself, any_two_endorse_and_never_one, a_peer_that_is_down_is_not_chosen,
+                private_input_wants_named_endorsers;
         );
     };
     (@stories $factory:expr, $($module:ident: $($story:ident),*;)*) => {

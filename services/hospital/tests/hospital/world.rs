@@ -28,7 +28,7 @@ use semblance_hospital::lookup::Question;
 use semblance_hospital::store::Store;
 use semblance_hospital::{ConsentTerms, HospitalService, Parts, Selection};
 use semblance_keys::{EpochKey, EpochKeySeeds};
-use semblance_ledger::embedded::{EmbeddedLedger, Options};
+use semblance_ledger::embedded::EmbeddedLedger;
 use semblance_ledger::identity::Identity;
 use semblance_ledger::{Call, Committed, EventStream, Ledger, LedgerError};
 
@@ -81,7 +81,6 @@ impl World {
             clock.clone(),
             random.clone(),
             Arc::new(SemblanceContract),
-            Options::default(),
         )
         .unwrap();
         let names = [

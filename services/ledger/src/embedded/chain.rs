@@ -5,7 +5,6 @@ use semblance_core::id::{Digest, NetworkId};
 use semblance_core::time::Timestamp;
 
 use super::block::{BlockData, Header};
-use super::policy::OrdinaryRule;
 use super::store::{StoreError, signed, unsigned};
 
 /// The newest block.
@@ -31,33 +30,22 @@ pub(super) struct StoredBlock {
 
 /// The network's id; none before genesis.
 pub(super) fn network(connection: &Connection) -> Result<Option<NetworkId>, StoreError> {
-    let Some(bytes) = meta(connection, "network")? else { return Ok(None) };
+    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = 'network'")?;
+    let Some(bytes) = statement.query_row([], |row| row.get::<_, Vec<u8>>(0)).optional()? else { return Ok(None) };
     let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| StoreError::Damaged("the network's id is damaged".into()))?;
     Ok(Some(NetworkId::from_bytes(bytes)))
 }
 
 pub(super) fn set_network(connection: &Connection, network: NetworkId) -> Result<(), StoreError> {
-    set_meta(connection, "network", network.as_bytes())
-}
-
-/// The ordinary rule the ledger was made with.
-pub(super) fn rule(connection: &Connection) -> Result<Option<OrdinaryRule>, StoreError> {
-    let stored = meta(connection, "ordinary-rule")?;
-    Ok(stored.and_then(|bytes| bytes.first().copied()).map(OrdinaryRule::at_least))
-}
-
-pub(super) fn set_rule(connection: &Connection, rule: OrdinaryRule) -> Result<(), StoreError> {
-    set_meta(connection, "ordinary-rule", &[rule.organisations()])
-}
-
-fn meta(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
-}
-
-fn set_meta(connection: &Connection, name: &str, value: &[u8]) -> Result<(), StoreError> {
-    connection.prepare_cached("INSERT INTO meta (name, value) VALUES (?1, ?2)")?.execute(params![name, value])?;
+    let mut statement = connection.prepare_cached("INSERT INTO meta (name, value) VALUES ('network', ?1)")?;
+    statement.execute([network.as_bytes()])?;
     Ok(())
+}
+
+/// How many blocks there are.
+pub(super) fn height(connection: &Connection) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT coalesce(max(number) + 1, 0) FROM block")?;
+    unsigned(statement.query_row([], |row| row.get(0))?)
 }
 
 /// The newest block, read back and checked against its own hash; none before genesis.

@@ -5,6 +5,8 @@ use semblance_core::organisation::{Organisation, OrganisationKind};
 use semblance_core::record::Record;
 use semblance_core::signature::VerifyingKey;
 
+use super::store::StoreError;
+
 /// First key of all members' records.
 pub(super) const FIRST: &str = "organisation/";
 /// First key behind them.
@@ -13,6 +15,12 @@ pub(super) const BEHIND: &str = "organisation0";
 /// The key of a member's record.
 pub(super) fn key(organisation: &OrganisationId) -> String {
     format!("{FIRST}{organisation}")
+}
+
+/// The member whose record stands under a key.
+pub(super) fn name(key: &str) -> Result<OrganisationId, StoreError> {
+    let name = key.strip_prefix(FIRST).and_then(|name| OrganisationId::new(name).ok());
+    name.ok_or_else(|| StoreError::Damaged(format!("the key {key:?} names no member")))
 }
 
 /// What the ledger needs to know of a member.

@@ -7,28 +7,12 @@ use semblance_core::encode::{DecodeError, Reader, Writer};
 use semblance_core::id::OrganisationId;
 use semblance_core::limits::ORGANISATIONS_MAX;
 
-/// How many organisations must endorse any transaction; all of them where there are fewer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OrdinaryRule {
-    at_least: u8,
-}
+/// How many organisations must endorse any transaction.
+pub(super) const ORDINARY: usize = 2;
 
-impl OrdinaryRule {
-    /// At least so many; none is taken as one.
-    #[must_use]
-    pub const fn at_least(organisations: u8) -> Self {
-        Self { at_least: if organisations == 0 { 1 } else { organisations } }
-    }
-
-    /// How many.
-    #[must_use]
-    pub const fn organisations(self) -> u8 {
-        self.at_least
-    }
-
-    pub(super) fn satisfied(self, endorsers: usize, members: usize) -> bool {
-        endorsers >= usize::from(self.at_least).min(members.max(1))
-    }
+/// How many must in a network of so many members: all of them where there are fewer.
+pub(super) fn ordinary(members: usize) -> usize {
+    ORDINARY.min(members.max(1))
 }
 
 /// Says whether these endorsers satisfy the policy of a key.
@@ -95,8 +79,6 @@ mod tests {
 
     #[test]
     fn the_ordinary_rule_asks_all_where_there_are_fewer() {
-        let two = OrdinaryRule::at_least(2);
-        assert!(!two.satisfied(1, 4) && two.satisfied(2, 4) && two.satisfied(1, 1) && two.satisfied(1, 0));
-        assert!(!OrdinaryRule::at_least(0).satisfied(0, 3));
+        assert_eq!([0, 1, 2, 3, 9].map(ordinary), [1, 1, 2, 2, 2]);
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rusqlite::Connection;
-use semblance_contract::Contract;
 use semblance_contract::stub::Caller;
+use semblance_contract::{Contract, ContractError};
 use semblance_core::id::{Digest, NetworkId, OrganisationId, TransactionId};
 use semblance_core::limits::{EVENT_BYTES_MAX, PROPOSAL_SKEW_MILLIS};
 use semblance_core::proposal::{ProposalParts, SignedProposal, Transient, UnverifiedProposal};
@@ -14,8 +14,9 @@ use semblance_core::time::Timestamp;
 use super::block::TRANSACTION_BYTES_MAX;
 use super::effects::WriteSet;
 use super::member::{self, Member};
+use super::policy::ordinary;
 use super::stub::{Context, Effects, Mode, SnapshotStub};
-use super::view::{Tables, View};
+use super::view::Tables;
 use crate::identity::{IncomingProposal, refusal};
 use crate::{LedgerError, Validation};
 
@@ -51,8 +52,17 @@ impl Peers {
         }
     }
 
+    /// The contract that peers run unless they were altered.
+    pub(super) fn common_contract(&self) -> &dyn Contract {
+        self.contract.as_ref()
+    }
+
+    fn is_down(&self, organisation: &OrganisationId) -> bool {
+        self.down.read().unwrap_or_else(PoisonError::into_inner).contains(organisation)
+    }
+
     fn contract(&self, organisation: &OrganisationId) -> Result<Arc<dyn Contract>, LedgerError> {
-        if self.down.read().unwrap_or_else(PoisonError::into_inner).contains(organisation) {
+        if self.is_down(organisation) {
             return Err(LedgerError::Unavailable(format!("no peer of {organisation} answers; nothing was written")));
         }
         let altered = self.altered.read().unwrap_or_else(PoisonError::into_inner);
@@ -97,17 +107,38 @@ impl Endorser<'_> {
         }
         let submitter = member::key(&proposal.proposal().organisation);
         let submitter_version = tables.version(&submitter)?;
-        let endorsers = named_endorsers(proposal.proposal());
-        for endorser in &endorsers {
-            if tables.member(endorser)?.is_none() {
-                return Err(LedgerError::Identity(format!("the named endorser {endorser} is no member")));
-            }
-        }
+        let endorsers = self.endorsers(proposal.proposal(), &incoming.transient)?;
         let (mut effects, response) =
             self.execute_all((proposal.id(), proposal.proposal()), &incoming.transient, &endorsers)?;
         // The signature was verified with this key: a rotation in between must invalidate the transaction.
         effects.reads.public.insert(submitter, submitter_version);
         sized(Endorsed { proposal, endorsers, effects, response, genesis: false })
+    }
+
+    /// The organisations named. Where none is, the ledger chooses, as Fabric's gateway does: the submitter's, and the
+    /// first of the others whose peers are up, as many as the ordinary rule wants.
+    fn endorsers(&self, proposal: &ProposalParts, transient: &Transient) -> Result<Vec<OrganisationId>, LedgerError> {
+        let tables = Tables(self.snapshot);
+        if !proposal.endorsers.is_empty() {
+            for endorser in &proposal.endorsers {
+                check_member(tables, endorser)?;
+            }
+            return Ok(proposal.endorsers.clone());
+        }
+        if !transient.is_empty() {
+            let message = "a call with private input must name its endorsers, so that no others see it";
+            return Err(LedgerError::Refused { code: "invalid-proposal".into(), message: message.into() });
+        }
+        let others = tables.member_names()?.into_iter().filter(|name| *name != proposal.organisation);
+        let up = others.filter(|name| !self.peers.is_down(name));
+        let wanted = ordinary(tables.members()?);
+        let mut chosen: Vec<_> = std::iter::once(proposal.organisation.clone()).chain(up).take(wanted).collect();
+        if chosen.len() < wanted {
+            let text = format!("{} of the {wanted} peers that must endorse answer; nothing was written", chosen.len());
+            return Err(LedgerError::Unavailable(text));
+        }
+        chosen.sort();
+        Ok(chosen)
     }
 
     /// Checks and runs a query on one peer.
@@ -118,10 +149,8 @@ impl Endorser<'_> {
         let unverified = self.open(&incoming, network)?;
         let proposal = self.verify(unverified, &incoming.transient)?;
         let mut last = LedgerError::Unavailable("no peer answers".into());
-        for endorser in &named_endorsers(proposal.proposal()) {
-            if Tables(self.snapshot).member(endorser)?.is_none() {
-                return Err(LedgerError::Identity(format!("the named endorser {endorser} is no member")));
-            }
+        for endorser in &named_or_own(proposal.proposal()) {
+            check_member(Tables(self.snapshot), endorser)?;
             match self.execute((proposal.id(), proposal.proposal()), &incoming.transient, endorser, Mode::Evaluate) {
                 Err(error @ LedgerError::Unavailable(_)) => last = error,
                 result => return result.map(|(_, response)| response),
@@ -156,7 +185,7 @@ impl Endorser<'_> {
     fn genesis(&self, unverified: UnverifiedProposal, incoming: &IncomingProposal) -> Result<Endorsed, LedgerError> {
         let organisation = unverified.claims().organisation.clone();
         let id = TransactionId::from_bytes(*Digest::of(&incoming.bytes).as_bytes());
-        let endorsers = named_endorsers(unverified.claims());
+        let endorsers = named_or_own(unverified.claims());
         // Executed before it is verified, because only then is the key known; a failed check drops what it did.
         let (mut effects, response) = self.execute_all((id, unverified.claims()), &incoming.transient, &endorsers)?;
         for endorser in &endorsers {
@@ -202,20 +231,62 @@ impl Endorser<'_> {
         endorser: &OrganisationId,
         mode: Mode,
     ) -> Result<(Effects, Vec<u8>), LedgerError> {
-        let (transaction, parts) = call;
         let contract = self.peers.contract(endorser)?;
-        let caller =
-            Caller { organisation: parts.organisation.clone(), role: parts.role, certificate: parts.certificate };
-        let context = Context { transaction, timestamp: parts.timestamp, caller: &caller, endorser, transient, mode };
-        let mut stub = SnapshotStub::new(context, Tables(self.snapshot));
-        let response = contract.invoke(&mut stub, &parts.function, &parts.arguments).map_err(|error| {
-            LedgerError::Refused { code: error.code().as_str().to_owned(), message: error.message().to_owned() }
+        let execution = Execution { call, transient, endorser, mode };
+        let done = execution.run(contract.as_ref(), Tables(self.snapshot)).map_err(|error| LedgerError::Refused {
+            code: error.code().as_str().to_owned(),
+            message: error.message().to_owned(),
         })?;
-        Ok((stub.into_effects(), response))
+        Ok((done.effects, done.response))
     }
 }
 
-fn founding_member(writes: &WriteSet, organisation: &OrganisationId) -> Result<Member, LedgerError> {
+/// One call on one organisation's peer.
+pub(super) struct Execution<'a> {
+    pub(super) call: (TransactionId, &'a ProposalParts),
+    pub(super) transient: &'a Transient,
+    pub(super) endorser: &'a OrganisationId,
+    pub(super) mode: Mode,
+}
+
+/// What came of it.
+pub(super) struct Done {
+    pub(super) effects: Effects,
+    pub(super) response: Vec<u8>,
+    /// Whether another organisation's peer might have come to something else.
+    pub(super) endorser_mattered: bool,
+}
+
+impl Execution<'_> {
+    /// Runs the contract on a state.
+    pub(super) fn run(&self, contract: &dyn Contract, tables: Tables<'_>) -> Result<Done, ContractError> {
+        let (transaction, parts) = self.call;
+        let caller =
+            Caller { organisation: parts.organisation.clone(), role: parts.role, certificate: parts.certificate };
+        let context = Context {
+            transaction,
+            timestamp: parts.timestamp,
+            caller: &caller,
+            endorser: self.endorser,
+            transient: self.transient,
+            mode: self.mode,
+        };
+        let mut stub = SnapshotStub::new(context, tables);
+        let response = contract.invoke(&mut stub, &parts.function, &parts.arguments)?;
+        let endorser_mattered = stub.endorser_mattered();
+        Ok(Done { effects: stub.into_effects(), response, endorser_mattered })
+    }
+}
+
+fn check_member(tables: Tables<'_>, endorser: &OrganisationId) -> Result<(), LedgerError> {
+    match tables.version(&member::key(endorser))? {
+        Some(_) => Ok(()),
+        None => Err(LedgerError::Identity(format!("the named endorser {endorser} is no member"))),
+    }
+}
+
+/// The record of an organisation that genesis makes a member.
+pub(super) fn founding_member(writes: &WriteSet, organisation: &OrganisationId) -> Result<Member, LedgerError> {
     let record = writes.public.get(&member::key(organisation)).and_then(Option::as_ref);
     let Some(record) = record else {
         return Err(LedgerError::Identity(format!(
@@ -226,7 +297,7 @@ fn founding_member(writes: &WriteSet, organisation: &OrganisationId) -> Result<M
 }
 
 /// The organisations named, or the submitter's own.
-fn named_endorsers(proposal: &ProposalParts) -> Vec<OrganisationId> {
+fn named_or_own(proposal: &ProposalParts) -> Vec<OrganisationId> {
     let named = &proposal.endorsers;
     if named.is_empty() { vec![proposal.organisation.clone()] } else { named.clone() }
 }

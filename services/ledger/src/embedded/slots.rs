@@ -39,9 +39,12 @@ pub(super) fn fill(connection: &Connection, collection: &str, key: &str, value: 
             connection
                 .prepare_cached("DELETE FROM private_free WHERE length = ?1 AND slot = ?2")?
                 .execute([length, slot])?;
-            connection
-                .prepare_cached("UPDATE private_slot SET value = ?2 WHERE slot = ?1")?
-                .execute(params![slot, value])?;
+            let filled = connection
+                .prepare_cached("UPDATE private_slot SET value = ?2 WHERE slot = ?1 AND length(value) = ?3")?
+                .execute(params![slot, value, length])?;
+            if filled == 0 {
+                return Err(StoreError::Damaged(format!("private slot {slot} is not as the list of free ones says")));
+            }
             slot
         }
         None => {

@@ -92,16 +92,6 @@ pub enum OpenError {
         /// The ledger's file.
         path: PathBuf,
     },
-    /// It was made under another ordinary rule.
-    #[error("{path} was made with an ordinary rule of {stored} organisations, not {asked}: the rule of a ledger stays")]
-    Rule {
-        /// The ledger's file.
-        path: PathBuf,
-        /// The rule it was made with.
-        stored: u8,
-        /// The rule asked for.
-        asked: u8,
-    },
     /// The file system refuses.
     #[error("{path}: {source}")]
     File {
@@ -216,6 +206,21 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// Makes an empty ledger that nothing but this connection sees and that goes with it: in memory while it is small,
+/// then in an unnamed file of the system's folder for temporary ones.
+pub(super) fn open_scratch() -> Result<Connection, StoreError> {
+    let connection = Connection::open("")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // No blocks stand in it that states could refer to, and nothing in it must outlive a crash.
+    connection.pragma_update(None, "foreign_keys", "OFF")?;
+    connection.pragma_update(None, "journal_mode", "OFF")?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.execute_batch(SCHEMA)?;
+    connection.execute_batch("BEGIN")?;
+    Ok(connection)
+}
+
 /// The version of the tables; newer ones are refused.
 fn version(connection: &Connection, path: &Path) -> Result<i32, OpenError> {
     let found: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -242,6 +247,11 @@ pub(super) struct Readers {
 impl Readers {
     pub(super) fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), idle: Mutex::new(Vec::new()) }
+    }
+
+    /// The ledger's file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Runs a reader on one unchanging view of what is committed now.

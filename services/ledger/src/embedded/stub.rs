@@ -1,5 +1,6 @@
 //! The contract's view of a snapshot: reads are recorded with their versions, writes are collected and never read back.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use semblance_contract::stub::{Caller, KeyPolicy, Stub, StubError};
@@ -11,7 +12,7 @@ use semblance_core::time::Timestamp;
 use super::effects::{KEY_MAX, RangeRead, ReadSet, VALUE_MAX, WriteSet, rows_digest};
 use super::private::{hashed, is_member, owner, sha256};
 use super::store::StoreError;
-use super::view::{Tables, View};
+use super::view::Tables;
 
 /// Private values by collection and key, before they are hashed.
 pub(super) type PrivateValues = BTreeMap<(String, String), Vec<u8>>;
@@ -47,11 +48,17 @@ pub(super) struct SnapshotStub<'a> {
     context: Context<'a>,
     tables: Tables<'a>,
     effects: Effects,
+    endorser_mattered: Cell<bool>,
 }
 
 impl<'a> SnapshotStub<'a> {
     pub(super) fn new(context: Context<'a>, tables: Tables<'a>) -> Self {
-        Self { context, tables, effects: Effects::default() }
+        Self { context, tables, effects: Effects::default(), endorser_mattered: Cell::new(false) }
+    }
+
+    /// Whether the contract asked on whose peer it runs: if not, it does the same on all.
+    pub(super) fn endorser_mattered(&self) -> bool {
+        self.endorser_mattered.get()
     }
 
     pub(super) fn into_effects(self) -> Effects {
@@ -114,6 +121,7 @@ impl Stub for SnapshotStub<'_> {
     }
 
     fn endorser(&self) -> &OrganisationId {
+        self.endorser_mattered.set(true);
         self.context.endorser
     }
 
@@ -161,12 +169,11 @@ impl Stub for SnapshotStub<'_> {
     }
 
     fn get_private(&mut self, collection: &str, key: &str) -> Result<Option<Vec<u8>>, StubError> {
+        if self.context.mode == Mode::Submit {
+            return Err(StubError("a block would show what a transaction reads of private data: ask a query".into()));
+        }
         self.check_private_read(collection)?;
-        let key = hashed(collection, key);
-        let version = self.tables.private_version(&key).map_err(broken)?;
-        let value = self.tables.private_value(&key).map_err(broken)?;
-        self.effects.reads.private.insert(key, version);
-        Ok(value)
+        self.tables.private_value(&hashed(collection, key)).map_err(broken)
     }
 
     fn private_hash(&mut self, collection: &str, key: &str) -> Result<Option<[u8; 32]>, StubError> {

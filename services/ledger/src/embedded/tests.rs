@@ -12,7 +12,8 @@ use semblance_core::organisation::Role;
 use semblance_core::random::SeededSource;
 use semblance_core::time::ManualClock;
 
-use super::{EmbeddedLedger, OpenError, Options};
+use super::verify::{Report, verify_file_of};
+use super::{EmbeddedLedger, OpenError};
 use crate::suite::scratch::{ScratchContract, collection, endorsed, genesis};
 use crate::suite::{Party, START};
 use crate::{Call, Committed, Ledger};
@@ -58,8 +59,13 @@ fn private(function: &str, key: &str) -> Call {
     endorsed(function, &[&collection("hospital-1"), key], &["hospital-1", "matcher-1"])
 }
 
+/// Verifies a file whose ledger ran the scratch contract.
+fn verify_scratch(path: &Path) -> Result<Report, OpenError> {
+    verify_file_of(&ScratchContract, path, &mut |_| ())
+}
+
 fn open(path: &Path, seed: u8) -> Result<EmbeddedLedger, OpenError> {
     let clock = Arc::new(ManualClock::at(START));
     let random = Arc::new(SeededSource::new([seed; 32]));
-    EmbeddedLedger::open(path, clock, random, Arc::new(ScratchContract), Options::default())
+    EmbeddedLedger::open(path, clock, random, Arc::new(ScratchContract))
 }

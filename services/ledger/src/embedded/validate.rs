@@ -8,10 +8,11 @@ use semblance_core::id::{OrganisationId, TransactionId};
 use semblance_core::organisation::OrganisationKind;
 
 use super::effects::{ReadSet, WriteSet, rows_digest};
-use super::policy::{OrdinaryRule, key_satisfied};
+use super::member;
+use super::policy::{key_satisfied, ordinary};
 use super::private::owner;
 use super::store::StoreError;
-use super::view::View;
+use super::view::Tables;
 use crate::Validation;
 
 /// What is looked at.
@@ -23,15 +24,11 @@ pub(super) struct Candidate<'a> {
 }
 
 /// Validates against the state that all earlier transactions left, those of the same block included.
-pub(super) fn validate(
-    candidate: &Candidate<'_>,
-    rule: OrdinaryRule,
-    view: &impl View,
-) -> Result<Validation, StoreError> {
+pub(super) fn validate(candidate: &Candidate<'_>, view: Tables<'_>) -> Result<Validation, StoreError> {
     if view.contains(candidate.id)? {
         return Ok(Validation::DuplicateTransaction);
     }
-    if !endorsed(candidate, rule, view)? {
+    if !endorsed(candidate, view)? {
         return Ok(Validation::EndorsementPolicyFailure);
     }
     for (key, version) in &candidate.reads.public {
@@ -53,10 +50,17 @@ pub(super) fn validate(
     Ok(Validation::Valid)
 }
 
-fn endorsed(candidate: &Candidate<'_>, rule: OrdinaryRule, view: &impl View) -> Result<bool, StoreError> {
+fn endorsed(candidate: &Candidate<'_>, view: Tables<'_>) -> Result<bool, StoreError> {
     let endorsers: BTreeSet<&OrganisationId> = candidate.endorsers.iter().collect();
-    if !rule.satisfied(endorsers.len(), view.members()?) {
+    let members = view.members()?;
+    if endorsers.len() < ordinary(members) {
         return Ok(false);
+    }
+    for endorser in &endorsers {
+        // Genesis is endorsed by members that it makes.
+        if members > 0 && view.version(&member::key(endorser))?.is_none() {
+            return Ok(false);
+        }
     }
     let written: BTreeSet<&String> = candidate.writes.public.keys().chain(candidate.writes.policies.keys()).collect();
     for key in written {
@@ -78,7 +82,7 @@ fn endorsed(candidate: &Candidate<'_>, rule: OrdinaryRule, view: &impl View) -> 
 fn collection_endorsed(
     collection: &str,
     endorsers: &BTreeSet<&OrganisationId>,
-    view: &impl View,
+    view: Tables<'_>,
 ) -> Result<bool, StoreError> {
     let Some(owner) = owner(collection) else { return Ok(false) };
     if !endorsers.contains(&owner) {

@@ -1,4 +1,4 @@
-//! What validation asks of the state, and the answers of the tables.
+//! What validation and the contract ask of the state.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use semblance_contract::stub::KeyPolicy;
@@ -9,25 +9,8 @@ use super::member::{self, Member};
 use super::policy::policy_from_bytes;
 use super::store::{StoreError, unsigned};
 
-/// A state that transactions can be validated against.
-pub(super) trait View {
-    /// Who wrote a public key last.
-    fn version(&self, key: &str) -> Result<Option<Version>, StoreError>;
-    /// Whose endorsement a write to the key needs.
-    fn policy(&self, key: &str) -> Result<Option<KeyPolicy>, StoreError>;
-    /// Who wrote a private key last.
-    fn private_version(&self, key: &PrivateKey) -> Result<Option<Version>, StoreError>;
-    /// Keys and versions of a range.
-    fn range(&self, start: &str, end: &str, limit: u32) -> Result<Vec<(String, Version)>, StoreError>;
-    /// A member of the network.
-    fn member(&self, organisation: &OrganisationId) -> Result<Option<Member>, StoreError>;
-    /// How many members there are.
-    fn members(&self) -> Result<usize, StoreError>;
-    /// Whether a transaction of this id was recorded.
-    fn contains(&self, transaction: TransactionId) -> Result<bool, StoreError>;
-}
-
-/// The committed state, in a snapshot or inside the writer's own transaction.
+/// A state: committed and seen in a snapshot, inside the writer's own transaction, or replayed.
+#[derive(Clone, Copy)]
 pub(super) struct Tables<'a>(pub(super) &'a Connection);
 
 impl Tables<'_> {
@@ -71,31 +54,39 @@ impl Tables<'_> {
         Ok(statement.query_row(params![key.0, key.1], |row| row.get(0)).optional()?)
     }
 
+    /// The names of all members, in order.
+    pub(super) fn member_names(&self) -> Result<Vec<OrganisationId>, StoreError> {
+        let rows = self.range(member::FIRST, member::BEHIND, u32::MAX)?;
+        rows.into_iter().map(|(key, _)| member::name(&key)).collect()
+    }
+
     /// All members.
     pub(super) fn all_members(&self) -> Result<Vec<Member>, StoreError> {
         let rows = self.rows(member::FIRST, member::BEHIND, u32::MAX)?;
         rows.into_iter().map(|(key, value, _)| read_member(&key, &value)).collect()
     }
-}
 
-impl View for Tables<'_> {
-    fn version(&self, key: &str) -> Result<Option<Version>, StoreError> {
+    /// Who wrote a public key last.
+    pub(super) fn version(&self, key: &str) -> Result<Option<Version>, StoreError> {
         let mut statement = self.0.prepare_cached("SELECT block, position FROM state WHERE key = ?1")?;
         statement.query_row([key], raw_version).optional()?.map(version_of).transpose()
     }
 
-    fn policy(&self, key: &str) -> Result<Option<KeyPolicy>, StoreError> {
+    /// Whose endorsement a write to the key needs.
+    pub(super) fn policy(&self, key: &str) -> Result<Option<KeyPolicy>, StoreError> {
         let mut statement = self.0.prepare_cached("SELECT policy FROM state WHERE key = ?1")?;
         let stored: Option<Option<Vec<u8>>> = statement.query_row([key], |row| row.get(0)).optional()?;
         let damaged = |error| StoreError::Damaged(format!("policy of {key}: {error}"));
         stored.flatten().map(|bytes| policy_from_bytes(&bytes).map_err(damaged)).transpose()
     }
 
-    fn private_version(&self, key: &PrivateKey) -> Result<Option<Version>, StoreError> {
+    /// Who wrote a private key last.
+    pub(super) fn private_version(&self, key: &PrivateKey) -> Result<Option<Version>, StoreError> {
         Ok(self.private_hash(key)?.map(|(_, version)| version))
     }
 
-    fn range(&self, start: &str, end: &str, limit: u32) -> Result<Vec<(String, Version)>, StoreError> {
+    /// Keys and versions of a range.
+    pub(super) fn range(&self, start: &str, end: &str, limit: u32) -> Result<Vec<(String, Version)>, StoreError> {
         let mut statement = self.0.prepare_cached(
             "SELECT block, position, key FROM state WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3",
         )?;
@@ -105,20 +96,28 @@ impl View for Tables<'_> {
         rows.into_iter().map(|(version, key)| Ok((key, version_of(version)?))).collect()
     }
 
-    fn member(&self, organisation: &OrganisationId) -> Result<Option<Member>, StoreError> {
+    /// A member of the network.
+    pub(super) fn member(&self, organisation: &OrganisationId) -> Result<Option<Member>, StoreError> {
         let key = member::key(organisation);
         self.value(&key)?.map(|(value, _)| read_member(&key, &value)).transpose()
     }
 
-    fn members(&self) -> Result<usize, StoreError> {
+    /// How many members there are.
+    pub(super) fn members(&self) -> Result<usize, StoreError> {
         let mut statement = self.0.prepare_cached("SELECT count(*) FROM state WHERE key >= ?1 AND key < ?2")?;
         let count: i64 = statement.query_row([member::FIRST, member::BEHIND], |row| row.get(0))?;
         Ok(usize::try_from(count).unwrap_or_default())
     }
 
-    fn contains(&self, transaction: TransactionId) -> Result<bool, StoreError> {
-        let mut statement = self.0.prepare_cached("SELECT 1 FROM transaction_index WHERE id = ?1")?;
-        Ok(statement.exists([transaction.as_bytes()])?)
+    /// Where the transaction of this id stands.
+    pub(super) fn place_of(&self, transaction: &[u8]) -> Result<Option<Version>, StoreError> {
+        let mut statement = self.0.prepare_cached("SELECT block, position FROM transaction_index WHERE id = ?1")?;
+        statement.query_row([transaction], raw_version).optional()?.map(version_of).transpose()
+    }
+
+    /// Whether a transaction of this id was recorded.
+    pub(super) fn contains(&self, transaction: TransactionId) -> Result<bool, StoreError> {
+        Ok(self.place_of(transaction.as_bytes())?.is_some())
     }
 }
 

@@ -14,7 +14,6 @@ use tokio::sync::{oneshot, watch};
 use super::block::{BlockData, Header, RecordedTransaction, TRANSACTIONS_MAX};
 use super::chain::{self, Head};
 use super::effects::Version;
-use super::policy::OrdinaryRule;
 use super::simulate::Endorsed;
 use super::store::StoreError;
 use super::stub::PrivateValues;
@@ -46,13 +45,12 @@ impl Writer {
     /// Starts the thread; `head` is told of each new block after it is durable.
     pub(super) fn start(
         connection: Connection,
-        rule: OrdinaryRule,
         clock: Arc<dyn Clock>,
         head: watch::Sender<Option<Head>>,
         owned: store::Owned,
     ) -> Result<Self, std::io::Error> {
         let (queue, waiting) = channel();
-        let mut state = State { connection, rule, clock, head, wipe: None, _owned: owned };
+        let mut state = State { connection, clock, head, wipe: None, _owned: owned };
         let thread = std::thread::Builder::new().name("ledger-writer".into()).spawn(move || state.run(&waiting))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -88,7 +86,6 @@ impl Drop for Writer {
 
 struct State {
     connection: Connection,
-    rule: OrdinaryRule,
     clock: Arc<dyn Clock>,
     head: watch::Sender<Option<Head>>,
     /// Purged bytes may still stand in the journal; when to try again to wipe it.
@@ -137,7 +134,7 @@ impl State {
             return;
         }
         let now = self.clock.now();
-        match make_block(&mut self.connection, self.rule, previous, now, transactions) {
+        match make_block(&mut self.connection, previous, now, transactions) {
             Ok(made) => {
                 if made.removed {
                     self.wipe.get_or_insert_with(Instant::now);
@@ -200,7 +197,6 @@ struct Made {
 
 fn make_block(
     connection: &mut Connection,
-    rule: OrdinaryRule,
     previous: Option<Head>,
     now: Timestamp,
     transactions: Vec<Endorsed>,
@@ -222,7 +218,7 @@ fn make_block(
     for (position, endorsed) in (0_u32..).zip(transactions) {
         let version = Version { block: number, position };
         let (transaction, private) = record(endorsed);
-        let (validation, wiped) = settle(&database, rule, version, &transaction, &private)?;
+        let (validation, wiped) = settle(&database, version, &transaction, &private)?;
         removed |= wiped;
         let id = transaction.id();
         outcomes.push(match validation {
@@ -250,7 +246,6 @@ fn make_block(
 /// Validates a transaction and, if it is valid, applies it.
 fn settle(
     database: &Connection,
-    rule: OrdinaryRule,
     version: Version,
     transaction: &RecordedTransaction,
     private: &PrivateValues,
@@ -261,7 +256,7 @@ fn settle(
         reads: &transaction.reads,
         writes: &transaction.writes,
     };
-    let validation = validate(&candidate, rule, &Tables(database))?;
+    let validation = validate(&candidate, Tables(database))?;
     if validation != Validation::DuplicateTransaction {
         apply::index(database, candidate.id, version)?;
     }

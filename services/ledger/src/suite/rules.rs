@@ -35,6 +35,9 @@ pub async fn two_altered_peers_cannot_write_an_owners_key(factory: &dyn Factory)
         "{outcome:?}"
     );
     assert_eq!(network.node("hospital-1").evaluate(call("get", &["case"])).await.expect("answered"), b"owned");
+    for name in ["hospital-2", "matcher-1"] {
+        peers.alter(&organisation(name), None);
+    }
     network.node("hospital-1").submit(call("put", &["case", "changed"])).await.expect("the owner may");
     network.assert_sound().await;
 }
@@ -53,6 +56,47 @@ pub async fn peers_must_agree(factory: &dyn Factory) {
     );
     peers.alter(&organisation("hospital-2"), None);
     network.node("hospital-1").submit(both()).await.expect("agreed");
+}
+
+/// One organisation alone writes nothing, be it the owner; any two may, and where none is named the ledger finds two.
+pub async fn any_two_endorse_and_never_one(factory: &dyn Factory) {
+    let network = Network::scratch(factory, 2, 1).await;
+    let put = |endorsers: &[&str]| endorsed("put", &["key", "x"], endorsers);
+    for alone in ["hospital-1", "hospital-2", "matcher-1"] {
+        let outcome = network.node("hospital-1").submit(put(&[alone])).await;
+        assert!(refused_by_policy(&outcome), "{alone}: {outcome:?}");
+    }
+    for two in [["hospital-1", "hospital-2"], ["hospital-2", "matcher-1"], ["hospital-1", "matcher-1"]] {
+        network.node("hospital-1").submit(put(&two)).await.expect("two are enough");
+    }
+    for name in ["hospital-1", "hospital-2", "matcher-1"] {
+        network.node(name).submit(call("put", &["key", name])).await.expect("the ledger finds a second one");
+    }
+    network.assert_sound().await;
+}
+
+/// Where the peer that would be chosen is down another one takes its place; where only one is left nothing is written.
+pub async fn a_peer_that_is_down_is_not_chosen(factory: &dyn Factory) {
+    let network = Network::scratch(factory, 2, 1).await;
+    let Some(peers) = network.ledger.peers() else { return };
+    for down in ["hospital-2", "matcher-1"] {
+        peers.set_down(&organisation(down), true);
+        network.node("hospital-1").submit(call("put", &[down, "x"])).await.expect("another one endorses");
+        peers.set_down(&organisation(down), false);
+    }
+    for down in ["hospital-2", "matcher-1"] {
+        peers.set_down(&organisation(down), true);
+    }
+    let outcome = network.node("hospital-1").submit(call("put", &["alone", "x"])).await;
+    assert!(matches!(outcome, Err(LedgerError::Unavailable(_))), "{outcome:?}");
+    network.assert_sound().await;
+}
+
+/// Private input goes to those who were chosen for it, never to whom the ledger would choose.
+pub async fn private_input_wants_named_endorsers(factory: &dyn Factory) {
+    let network = Network::scratch(factory, 2, 1).await;
+    let outcome = network.node("hospital-1").submit(Call { endorsers: Vec::new(), ..put("key", b"value") }).await;
+    assert!(matches!(outcome, Err(LedgerError::Refused { .. })), "{outcome:?}");
 }
 
 /// Who is no member cannot be named.
@@ -101,14 +145,15 @@ pub async fn a_missing_matcher_stops_private_writes_alone(factory: &dyn Factory)
 
 /// The policy that stood before decides over a change of the policy.
 pub async fn a_policy_cannot_loosen_itself(factory: &dyn Factory) {
-    let network = Network::scratch(factory, 2, 0).await;
+    let network = Network::scratch(factory, 3, 0).await;
     network.node("hospital-1").submit(call("own", &["key", "hospital-1"])).await.expect("valid");
-    let take = || endorsed("own", &["key", "hospital-2"], &["hospital-2"]);
+    let take = || endorsed("own", &["key", "hospital-2"], &["hospital-2", "hospital-3"]);
     let outcome = network.node("hospital-2").submit(take()).await;
     assert!(refused_by_policy(&outcome), "{outcome:?}");
-    let give = endorsed("own", &["key", "hospital-2"], &["hospital-1"]);
+    let give = endorsed("own", &["key", "hospital-2"], &["hospital-1", "hospital-3"]);
     network.node("hospital-1").submit(give).await.expect("the owner gives it away");
-    let outcome = network.node("hospital-1").submit(call("put", &["key", "x"])).await;
+    let keep = endorsed("put", &["key", "x"], &["hospital-1", "hospital-3"]);
+    let outcome = network.node("hospital-1").submit(keep).await;
     assert!(refused_by_policy(&outcome), "{outcome:?}");
     network.node("hospital-2").submit(take()).await.expect("its own now");
     network.assert_sound().await;

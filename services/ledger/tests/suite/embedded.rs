@@ -8,7 +8,7 @@ use semblance_contract::Contract;
 use semblance_core::random::SeededSource;
 use semblance_core::time::ManualClock;
 use semblance_ledger::embedded::verify::Report;
-use semblance_ledger::embedded::{EmbeddedLedger, Options, Peers};
+use semblance_ledger::embedded::{EmbeddedLedger, Peers};
 use semblance_ledger::identity::{Identity, IncomingProposal};
 use semblance_ledger::ledger_suite;
 use semblance_ledger::suite::{Factory, LedgerUnderTest, NETWORK, Party, START};
@@ -43,8 +43,7 @@ impl Running {
             *first = u8::try_from(std::fs::read_dir(self.folder.path()).unwrap().count()).unwrap();
         }
         let random = Arc::new(SeededSource::new(seed));
-        let ledger =
-            EmbeddedLedger::open(&self.path(), self.clock.clone(), random, self.contract.clone(), Options::default());
+        let ledger = EmbeddedLedger::open(&self.path(), self.clock.clone(), random, self.contract.clone());
         self.ledger = Some(ledger.unwrap());
         std::fs::write(self.folder.path().join(format!("run-{}", seed[0])), []).unwrap();
     }

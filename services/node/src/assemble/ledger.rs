@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use semblance_contract::SemblanceContract;
 use semblance_core::organisation::Role;
-use semblance_ledger::embedded::{EmbeddedLedger, Options};
+use semblance_ledger::embedded::EmbeddedLedger;
 
 use crate::administer::Administrator;
 use crate::config::Config;
@@ -25,7 +25,7 @@ pub(super) async fn open(party: &Party) -> anyhow::Result<EmbeddedLedger> {
     file.parent().map(folder::make).transpose()?;
     let (clock, random) = (party.system.clock(), party.system.random());
     let contract = Arc::new(SemblanceContract);
-    let ledger = EmbeddedLedger::open(&file, clock, random, contract, Options::default())
+    let ledger = EmbeddedLedger::open(&file, clock, random, contract)
         .with_context(|| format!("the ledger {} cannot be opened", file.display()))?;
     match ledger.head() {
         None => {

@@ -6,7 +6,6 @@ use futures::StreamExt;
 use rusqlite::Connection;
 
 use super::*;
-use crate::embedded::OrdinaryRule;
 use crate::suite::scratch::call;
 
 #[tokio::test]
@@ -40,11 +39,6 @@ async fn other_files_are_refused_with_a_clear_text() {
     assert!(error.to_string().contains("update semblance"), "{error}");
     assert!(matches!(super::super::verify::verify_file(&path), Err(OpenError::Newer { .. })));
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 1).unwrap();
-
-    let options = Options { ordinary: OrdinaryRule::at_least(2) };
-    let (clock, random) = (Arc::new(ManualClock::at(START)), Arc::new(SeededSource::new([3; 32])));
-    let other_rule = EmbeddedLedger::open(&path, clock, random, Arc::new(ScratchContract), options);
-    assert!(matches!(other_rule.err().unwrap(), OpenError::Rule { stored: 1, asked: 2, .. }));
 
     let foreign = fixture.folder.path().join("foreign.db");
     Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
@@ -146,7 +140,7 @@ async fn after_a_crash_ten_thousand_cases_are_there_within_two_seconds() {
     bytes.extend_from_slice(&[0x5a; 3000]);
     std::fs::write(&journal, bytes).unwrap();
 
-    let report = super::super::verify::verify_file(&copy.path().join("ledger.db")).unwrap();
+    let report = verify_scratch(&copy.path().join("ledger.db")).unwrap();
     assert!(report.is_sound() && report.blocks == head.height, "{:?}", report.findings);
 
     let opening = Instant::now();
