@@ -52,7 +52,8 @@ pub enum Validation {
     MvccConflict,
     /// A range it read had changed: try again with a new id.
     PhantomConflict,
-    /// The organisations that endorsed it do not satisfy the rules.
+    /// The organisations that endorsed it do not satisfy the rules, or no longer do: whoever was faster may have left a
+    /// key with a policy of its own.
     EndorsementPolicyFailure,
     /// A transaction with this id was there before.
     DuplicateTransaction,

@@ -105,16 +105,8 @@ impl LedgerClient {
         matcher: &OrganisationId,
         cases: Vec<(PublishItem, PrivateValue)>,
     ) -> Result<Recorded<Outcomes>, LedgerError> {
-        let (items, values): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
-        let values = values.iter().map(|value| Opaque(value.encode())).collect();
-        let values = Fingerprints::new(values).map_err(refused)?;
-        let argument = PublishCases { matcher: matcher.clone(), items: List::new(items).map_err(refused)? };
-        let expected = argument.items.items().len();
-        // No further endorsers: their peers must not see the values.
-        let endorsers = vec![self.organisation().clone(), matcher.clone()];
-        let transient = [(TRANSIENT_FINGERPRINTS.to_owned(), values.encode())].into();
-        let recorded = self.submit(Call { endorsers, transient, ..call("publish_cases", &argument) }).await?;
-        complete(recorded, expected)
+        let expected = cases.len();
+        complete(self.submit(publication(self.organisation(), matcher, cases)?).await?, expected)
     }
 
     /// Takes out cases whose consents have expired, at most 100.
@@ -171,6 +163,21 @@ impl LedgerClient {
         let items = List::<T, LIMIT>::new(items).map_err(refused)?;
         complete(self.ordinary(function, &items).await?, expected)
     }
+}
+
+/// The call that publishes cases. It names no further endorsers: their peers must not see the values.
+pub(crate) fn publication(
+    hospital: &OrganisationId,
+    matcher: &OrganisationId,
+    cases: Vec<(PublishItem, PrivateValue)>,
+) -> Result<Call, LedgerError> {
+    let (items, values): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
+    let values = values.iter().map(|value| Opaque(value.encode())).collect();
+    let values = Fingerprints::new(values).map_err(refused)?;
+    let argument = PublishCases { matcher: matcher.clone(), items: List::new(items).map_err(refused)? };
+    let endorsers = vec![hospital.clone(), matcher.clone()];
+    let transient = [(TRANSIENT_FINGERPRINTS.to_owned(), values.encode())].into();
+    Ok(Call { endorsers, transient, ..call("publish_cases", &argument) })
 }
 
 /// One outcome for each item, or the ledger's answer is not believed.

@@ -70,10 +70,11 @@ fn organisation(name: &str) -> OrganisationId {
 
 #[tokio::test]
 async fn a_lost_race_is_run_again() {
-    let conflicts = vec![invalid(Validation::MvccConflict), invalid(Validation::PhantomConflict), Ok(Empty.encode())];
-    let (script, client) = Script::client(conflicts, vec![]);
+    let lost = [Validation::MvccConflict, Validation::PhantomConflict, Validation::EndorsementPolicyFailure];
+    let answers = lost.map(invalid).into_iter().chain([Ok(Empty.encode())]).collect();
+    let (script, client) = Script::client(answers, vec![]);
     let recorded = client.close_epoch(EpochNumber(1)).await.unwrap();
-    assert_eq!((recorded.block, script.calls().len()), (7, 3));
+    assert_eq!((recorded.block, script.calls().len()), (7, 4));
 }
 
 #[tokio::test]
@@ -87,7 +88,7 @@ async fn five_lost_races_are_enough() {
 #[tokio::test]
 async fn other_failures_are_not_tried_again() {
     let failures = [
-        invalid(Validation::EndorsementPolicyFailure),
+        invalid(Validation::DuplicateTransaction),
         Err(LedgerError::Unavailable("stopping".into())),
         Err(LedgerError::Refused { code: "epoch-closed".into(), message: "closed".into() }),
     ];

@@ -5,8 +5,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::join_all;
 
+use semblance_core::time::Timestamp;
+
 use super::scratch::call;
-use super::{Factory, Network, START};
+use super::{Factory, Network, Told};
 use crate::{BlockEvents, EventStream, LedgerError, Validation};
 
 async fn next(stream: &mut EventStream) -> BlockEvents {
@@ -31,7 +33,7 @@ async fn valid_events(stream: &mut EventStream, from: u64, wanted: usize) -> Vec
 }
 
 /// A follower sees old and new blocks, each once, and of conflicting transactions the events of the valid ones.
-pub async fn followers_see_every_block_once(factory: &dyn Factory) {
+pub async fn followers_see_every_block_once(factory: &dyn Factory) -> Told {
     let network = Network::scratch(factory, 1, 0).await;
     let node = network.node("hospital-1");
     for number in 0..5 {
@@ -47,10 +49,11 @@ pub async fn followers_see_every_block_once(factory: &dyn Factory) {
     let events = valid_events(&mut stream, 0, 5 + valid).await;
     let value = node.evaluate(call("get", &["contested"])).await.expect("answered");
     assert_eq!(events.get(5..).expect("late events").concat(), value, "events of valid transactions, in their order");
+    Ok(())
 }
 
 /// A follower that stopped goes on where it was, in the past, at the end, or ahead of it.
-pub async fn a_follower_resumes_anywhere(factory: &dyn Factory) {
+pub async fn a_follower_resumes_anywhere(factory: &dyn Factory) -> Told {
     let network = Network::scratch(factory, 1, 0).await;
     let node = network.node("hospital-1");
     for number in 0..40 {
@@ -66,10 +69,11 @@ pub async fn a_follower_resumes_anywhere(factory: &dyn Factory) {
         node.submit(call("append", &["late", &number.to_string()])).await.expect("valid");
     }
     assert_eq!(next(&mut ahead).await.number, 42);
+    Ok(())
 }
 
 /// A follower that does not read holds neither the writer nor the others up, and misses nothing.
-pub async fn a_slow_follower_holds_nobody_up(factory: &dyn Factory) {
+pub async fn a_slow_follower_holds_nobody_up(factory: &dyn Factory) -> Told {
     let network = Network::scratch(factory, 1, 0).await;
     let node = network.node("hospital-1");
     let mut slow = node.blocks(0).await.expect("a stream");
@@ -79,10 +83,11 @@ pub async fn a_slow_follower_holds_nobody_up(factory: &dyn Factory) {
     }
     assert_eq!(valid_events(&mut quick, 0, 100).await.len(), 100);
     assert_eq!(valid_events(&mut slow, 0, 100).await.len(), 100);
+    Ok(())
 }
 
 /// A second event ends the transaction.
-pub async fn there_is_one_event(factory: &dyn Factory) {
+pub async fn there_is_one_event(factory: &dyn Factory) -> Told {
     let network = Network::scratch(factory, 1, 0).await;
     let node = network.node("hospital-1");
     assert!(matches!(node.submit(call("two_events", &[])).await, Err(LedgerError::Refused { .. })));
@@ -92,36 +97,36 @@ pub async fn there_is_one_event(factory: &dyn Factory) {
     let outcome = block.transactions.first().expect("a transaction");
     assert_eq!(outcome.transaction, committed.transaction);
     assert_eq!(outcome.event, Some(("hello".to_owned(), b"payload".to_vec())));
+    Ok(())
 }
 
 /// The contract sees the proposal's time; the blocks' time only moves on.
-pub async fn block_time_never_goes_back(factory: &dyn Factory) {
+pub async fn block_time_never_goes_back(factory: &dyn Factory) -> Told {
     let network = Network::scratch(factory, 1, 0).await;
     let node = network.node("hospital-1");
     let mut stream = node.blocks(0).await.expect("a stream");
-    let mut last = START;
+    let (begun, mut last) = (network.ledger.now(), Timestamp::default());
     for _ in 0..5 {
-        network.ledger.clock().advance(1000);
+        network.ledger.advance(1000)?;
         let committed = node.submit(call("time", &[])).await.expect("valid");
         let said: u64 = String::from_utf8(committed.response).expect("text").parse().expect("a number");
-        assert!(said > START.millis());
+        assert!(said > begun.millis());
         let block = next(&mut stream).await;
         assert!(block.timestamp >= last);
         last = block.timestamp;
     }
+    Ok(())
 }
 
 /// A stream that a restart breaks ends with an error or goes on by itself, without a gap.
-pub async fn followers_survive_a_restart(factory: &dyn Factory) {
+pub async fn followers_survive_a_restart(factory: &dyn Factory) -> Told {
     let mut network = Network::scratch(factory, 1, 0).await;
     let node = network.node("hospital-1");
     let mut stream = node.blocks(0).await.expect("a stream");
     node.submit(call("append", &["a", "1"])).await.expect("valid");
     assert_eq!(valid_events(&mut stream, 0, 1).await, [b"1".to_vec()]);
     drop(node);
-    if !network.ledger.restart().await {
-        return;
-    }
+    network.ledger.restart().await?;
     let node = network.node("hospital-1");
     node.submit(call("append", &["b", "2"])).await.expect("valid");
     let after = tokio::time::timeout(Duration::from_secs(20), stream.next()).await.expect("an end or a block");
@@ -133,4 +138,5 @@ pub async fn followers_survive_a_restart(factory: &dyn Factory) {
             assert_eq!(valid_events(&mut stream, 2, 1).await, [b"2".to_vec()]);
         }
     }
+    Ok(())
 }

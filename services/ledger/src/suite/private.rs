@@ -3,7 +3,7 @@
 use sha2::Digest as _;
 
 use super::scratch::{call, collection, endorsed};
-use super::{Factory, Network};
+use super::{Factory, Network, Told};
 use crate::{Call, LedgerError};
 
 const VALUE: &[u8] = b"private-value-with-a-salt-0123456789";
@@ -26,7 +26,7 @@ fn get(endorser: &str) -> Call {
 }
 
 /// Matchers read on their own peers; nobody else reads, not even through a matcher's peer.
-pub async fn private_data_are_for_members_alone(factory: &dyn Factory) {
+pub async fn private_data_are_for_members_alone(factory: &dyn Factory) -> Told {
     let network = network_with_value(factory).await;
     let matcher = network.node("matcher-1");
     assert_eq!(matcher.evaluate(get("matcher-1")).await.expect("answered"), VALUE);
@@ -42,10 +42,11 @@ pub async fn private_data_are_for_members_alone(factory: &dyn Factory) {
     let nowhere = matcher.evaluate(endorsed("get_private", &["no_collection", "key"], &["matcher-1"])).await;
     assert!(nowhere.is_err());
     network.assert_sound().await;
+    Ok(())
 }
 
 /// After a purge there is neither value nor hash, and the key can be used again.
-pub async fn purged_data_are_gone(factory: &dyn Factory) {
+pub async fn purged_data_are_gone(factory: &dyn Factory) -> Told {
     let network = network_with_value(factory).await;
     let purge = endorsed("purge_private", &[&collection("hospital-1"), "key"], &["hospital-1", "matcher-1"]);
     network.node("hospital-1").submit(purge).await.expect("valid");
@@ -56,14 +57,16 @@ pub async fn purged_data_are_gone(factory: &dyn Factory) {
     network.node("hospital-1").submit(put("key", b"a third")).await.expect("valid");
     assert_eq!(network.node("matcher-1").evaluate(get("matcher-1")).await.expect("answered"), b"a third");
     network.assert_sound().await;
+    Ok(())
 }
 
 /// Every member can read the SHA-256, and no more than that.
-pub async fn only_the_hash_is_public(factory: &dyn Factory) {
+pub async fn only_the_hash_is_public(factory: &dyn Factory) -> Told {
     let network = network_with_value(factory).await;
     for name in ["hospital-1", "hospital-2", "matcher-1"] {
         let hash = call("private_hash", &[&collection("hospital-1"), "key"]);
         let hash = network.node(name).evaluate(hash).await.expect("answered");
         assert_eq!(hash, sha2::Sha256::digest(VALUE).to_vec());
     }
+    Ok(())
 }

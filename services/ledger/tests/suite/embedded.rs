@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use semblance_contract::Contract;
+use semblance_core::id::OrganisationId;
 use semblance_core::random::SeededSource;
-use semblance_core::time::ManualClock;
+use semblance_core::time::{Clock, ManualClock, Timestamp};
+use semblance_ledger::embedded::EmbeddedLedger;
 use semblance_ledger::embedded::verify::Report;
-use semblance_ledger::embedded::{EmbeddedLedger, Peers};
 use semblance_ledger::identity::{Identity, IncomingProposal};
 use semblance_ledger::ledger_suite;
-use semblance_ledger::suite::{Factory, LedgerUnderTest, NETWORK, Party, START};
+use semblance_ledger::suite::{Factory, LedgerUnderTest, NETWORK, Party, START, Sent, Skipped, Told};
 use semblance_ledger::{Call, Committed, Ledger, LedgerError};
 
 pub(crate) struct Embedded;
@@ -74,26 +75,37 @@ impl LedgerUnderTest for Running {
         self.ledger().handle(identity)
     }
 
-    fn clock(&self) -> Arc<ManualClock> {
-        self.clock.clone()
+    fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
-    async fn send(&self, _: &Party, proposal: IncomingProposal) -> Option<Result<Committed, LedgerError>> {
-        Some(self.ledger().submit(proposal, NETWORK).await)
+    fn advance(&self, millis: u64) -> Told {
+        self.clock.advance(millis);
+        Ok(())
     }
 
-    fn peers(&self) -> Option<&Peers> {
-        Some(self.ledger().peers())
+    async fn send(&self, _: &Party, proposal: IncomingProposal) -> Result<Sent, Skipped> {
+        Ok(self.ledger().submit(proposal, NETWORK).await)
     }
 
-    async fn restart(&mut self) -> bool {
+    fn alter(&self, organisation: &OrganisationId, contract: Option<Arc<dyn Contract>>) -> Told {
+        self.ledger().peers().alter(organisation, contract);
+        Ok(())
+    }
+
+    async fn set_down(&self, organisation: &OrganisationId, down: bool) -> Told {
+        self.ledger().peers().set_down(organisation, down);
+        Ok(())
+    }
+
+    async fn restart(&mut self) -> Told {
         self.ledger = None;
         self.open();
-        true
+        Ok(())
     }
 
-    async fn verify(&self) -> Option<Report> {
-        Some(self.ledger().verify().await.unwrap())
+    async fn verify(&self) -> Result<Report, Skipped> {
+        Ok(self.ledger().verify().await.unwrap())
     }
 }
 

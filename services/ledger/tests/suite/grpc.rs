@@ -11,13 +11,13 @@ use semblance_contract::Contract;
 use semblance_core::id::OrganisationId;
 use semblance_core::organisation::Role;
 use semblance_core::random::SeededSource;
-use semblance_core::time::ManualClock;
+use semblance_core::time::{Clock, Timestamp};
 use semblance_ledger::embedded::verify::Report;
-use semblance_ledger::embedded::{LedgerService, Peers, RemoteLedger};
+use semblance_ledger::embedded::{LedgerService, RemoteLedger};
 use semblance_ledger::identity::{Identity, IncomingProposal};
 use semblance_ledger::listen;
 use semblance_ledger::suite::scratch::{ScratchContract, call, genesis};
-use semblance_ledger::suite::{Factory, LedgerUnderTest, Network, Party};
+use semblance_ledger::suite::{Factory, LedgerUnderTest, Network, Party, Sent, Skipped, Told};
 use semblance_ledger::tls::{certificate_digest, server_config};
 use semblance_ledger::{Call, Committed, Ledger, LedgerError, ledger_suite};
 use tokio::io::AsyncReadExt;
@@ -154,19 +154,30 @@ impl LedgerUnderTest for Serving {
         self.running.ledger().handle(identity)
     }
 
-    fn clock(&self) -> Arc<ManualClock> {
-        self.running.clock.clone()
+    fn now(&self) -> Timestamp {
+        self.running.clock.now()
     }
 
-    async fn send(&self, through: &Party, proposal: IncomingProposal) -> Option<Result<Committed, LedgerError>> {
-        Some(self.remote(through.identity(Role::Node)).submit_signed(proposal).await)
+    fn advance(&self, millis: u64) -> Told {
+        self.running.clock.advance(millis);
+        Ok(())
     }
 
-    fn peers(&self) -> Option<&Peers> {
-        Some(self.running.ledger().peers())
+    async fn send(&self, through: &Party, proposal: IncomingProposal) -> Result<Sent, Skipped> {
+        Ok(self.remote(through.identity(Role::Node)).submit_signed(proposal).await)
     }
 
-    async fn restart(&mut self) -> bool {
+    fn alter(&self, organisation: &OrganisationId, contract: Option<Arc<dyn Contract>>) -> Told {
+        self.running.ledger().peers().alter(organisation, contract);
+        Ok(())
+    }
+
+    async fn set_down(&self, organisation: &OrganisationId, down: bool) -> Told {
+        self.running.ledger().peers().set_down(organisation, down);
+        Ok(())
+    }
+
+    async fn restart(&mut self) -> Told {
         self.running.ledger().stop();
         let (stop, task) = self.server.take().unwrap();
         let _ = stop.send(());
@@ -174,11 +185,11 @@ impl LedgerUnderTest for Serving {
         self.running.ledger = None;
         self.running.open();
         self.serve().await;
-        true
+        Ok(())
     }
 
-    async fn verify(&self) -> Option<Report> {
-        Some(self.running.ledger().verify().await.unwrap())
+    async fn verify(&self) -> Result<Report, Skipped> {
+        Ok(self.running.ledger().verify().await.unwrap())
     }
 }
 
