@@ -2,6 +2,7 @@
 
 mod blocks;
 mod files;
+mod forgery;
 mod ordering;
 mod tampering;
 
