@@ -131,12 +131,11 @@ impl TestNetwork {
         let hospital = &cases[0].hospital;
         let signing = &self.member(hospital.as_str()).signing;
         let keys: PatientKeys = List::new(cases.iter().map(|case| case.key_entry(signing)).collect()).unwrap();
-        let own = std::slice::from_ref(hospital);
-        let (_, done) = self.submit::<Outcomes>(hospital, call("register_patient_key", &keys, own)).await?;
+        let (_, done) = self.submit::<Outcomes>(hospital, call("register_patient_key", &keys, &[])).await?;
         assert!(done.all_succeeded());
         let consents = cases.iter().map(|case| SignedStatement(case.signed_consent(self.clock.as_ref())));
         let consents: SignedStatements = List::new(consents.collect()).unwrap();
-        let (_, done) = self.submit::<Outcomes>(hospital, call("grant_consent", &consents, own)).await?;
+        let (_, done) = self.submit::<Outcomes>(hospital, call("grant_consent", &consents, &[])).await?;
         assert!(done.all_succeeded());
         Ok(())
     }
@@ -174,7 +173,7 @@ impl TestNetwork {
     /// The ledger refuses.
     pub async fn withdraw(&self, by: &OrganisationId, case: &TestCase) -> Result<u64, LedgerError> {
         let withdrawal = SignedStatement(case.signed_withdrawal(self.clock.as_ref()));
-        let call = call("withdraw_consent", &withdrawal, std::slice::from_ref(by));
+        let call = call("withdraw_consent", &withdrawal, &[]);
         Ok(self.submit::<Withdrawn>(by, call).await?.0.block)
     }
 

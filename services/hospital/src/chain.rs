@@ -30,13 +30,11 @@ pub(crate) type ItemOutcomes = Vec<Result<(), semblance_contract::wire::Refusal>
 /// The ledger as this hospital's node sees it.
 pub(crate) struct Chain {
     ledger: Arc<dyn Ledger>,
-    /// Who may endorse beside us where the ledger's ordinary rule wants more than one organisation.
-    others: Vec<OrganisationId>,
 }
 
 impl Chain {
-    pub(crate) fn new(ledger: Arc<dyn Ledger>, others: Vec<OrganisationId>) -> Self {
-        Self { ledger, others }
+    pub(crate) fn new(ledger: Arc<dyn Ledger>) -> Self {
+        Self { ledger }
     }
 
     fn own(&self) -> Vec<OrganisationId> {
@@ -165,17 +163,9 @@ impl Chain {
         Ok(decoded(Outcomes::decode(&self.own_submit(function, argument).await?))?.items().to_vec())
     }
 
-    /// Submits with the own endorsement; where the ledger's ordinary rule wants another, with one matcher's as well.
+    /// Submits with the own endorsement and those of whom the ledger chooses beside it.
     async fn own_submit(&self, function: &str, argument: &impl Record) -> Result<Vec<u8>, LedgerError> {
-        let mut ended = self.submit(function, argument, self.own(), BTreeMap::new()).await;
-        for other in &self.others {
-            if !matches!(ended, Err(ref error) if another_may_endorse(error)) {
-                break;
-            }
-            let endorsers = [self.own(), vec![other.clone()]].concat();
-            ended = self.submit(function, argument, endorsers, BTreeMap::new()).await;
-        }
-        ended
+        self.submit(function, argument, Vec::new(), BTreeMap::new()).await
     }
 
     async fn batch(
@@ -201,10 +191,11 @@ impl Chain {
         loop {
             match self.ledger.submit(call.clone()).await {
                 Ok(committed) => return Ok(committed.response),
-                Err(LedgerError::Invalid {
-                    validation: Validation::MvccConflict | Validation::PhantomConflict,
-                    ..
-                }) if retries < CONFLICT_RETRIES => retries += 1,
+                Err(LedgerError::Invalid { validation, .. })
+                    if validation.lost_race() && retries < CONFLICT_RETRIES =>
+                {
+                    retries += 1;
+                }
                 Err(error) => return Err(error),
             }
         }

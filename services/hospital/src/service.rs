@@ -100,14 +100,13 @@ impl HospitalService {
             Ok((secret, next_block, setting::number(tx, setting::FOLLOWED_UNTIL)?))
         })?;
         let frequencies = Frequencies::of(&parts.vocabulary);
-        let others = parts.matchers.iter().map(|matcher| matcher.organisation().clone()).collect();
         let inner = Inner {
             network: parts.network,
             organisation: parts.organisation,
             signing: parts.signing,
             sealing: SealingKeys::new(parts.sealing),
             store: parts.store,
-            chain: Chain::new(parts.ledger, others),
+            chain: Chain::new(parts.ledger),
             matchers: parts.matchers,
             seeds: parts.seeds,
             vocabulary: parts.vocabulary,

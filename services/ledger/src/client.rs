@@ -116,7 +116,7 @@ impl LedgerClient {
         let mut attempt = 1;
         loop {
             match self.ledger.submit(call.clone()).await {
-                Err(LedgerError::Invalid { validation, .. }) if lost_race(validation) && attempt < ATTEMPTS => {
+                Err(LedgerError::Invalid { validation, .. }) if validation.lost_race() && attempt < ATTEMPTS => {
                     tokio::time::sleep(PAUSE * attempt).await;
                     attempt += 1;
                 }
@@ -138,12 +138,6 @@ impl LedgerClient {
         endorsers.extend(self.endorsers.iter().filter(|one| !needed.contains(one)).cloned());
         endorsers
     }
-}
-
-/// Whether another transaction may have been faster. The endorsers are looked at first: whoever wrote a key that guards
-/// itself, a slot or a tombstone, leaves it with a policy that the slower one's endorsers do not satisfy.
-const fn lost_race(validation: Validation) -> bool {
-    matches!(validation, Validation::MvccConflict | Validation::PhantomConflict | Validation::EndorsementPolicyFailure)
 }
 
 fn call(function: &str, argument: &impl Record) -> Call {

@@ -59,6 +59,16 @@ pub enum Validation {
     DuplicateTransaction,
 }
 
+impl Validation {
+    /// Whether another transaction may just have been faster, so that it is worth trying again under a new id. The
+    /// endorsers are looked at before the versions: whoever wrote a slot or a tombstone, which guards itself, leaves it
+    /// with a policy that the slower one's endorsers do not satisfy.
+    #[must_use]
+    pub const fn lost_race(self) -> bool {
+        matches!(self, Self::MvccConflict | Self::PhantomConflict | Self::EndorsementPolicyFailure)
+    }
+}
+
 /// One transaction of a block, as followers see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionOutcome {

@@ -129,7 +129,6 @@ async fn a_withdrawal_submitted_by_another_member_is_noticed() {
     let call = semblance_ledger::Call {
         function: "withdraw_consent".into(),
         arguments: vec![semblance_contract::wire::SignedStatement(source).encode()],
-        endorsers: vec![id("south")],
         ..Default::default()
     };
     world.handle("south", semblance_core::organisation::Role::Node).submit(call).await.unwrap();

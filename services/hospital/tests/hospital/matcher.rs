@@ -235,12 +235,7 @@ impl MatcherPort for TestMatcher {
             });
         }
         let argument: RecordLookups = List::new(vec![entry]).unwrap();
-        let call = Call {
-            function: "record_lookups".into(),
-            arguments: vec![argument.encode()],
-            endorsers: vec![self.organisation.clone()],
-            ..Call::default()
-        };
+        let call = Call { function: "record_lookups".into(), arguments: vec![argument.encode()], ..Call::default() };
         let committed = self.ledger.submit(call).await.map_err(|error| MatcherError::Unavailable(error.to_string()))?;
         if let Err(refusal) = &Outcomes::decode(&committed.response).unwrap().items()[0] {
             let (code, message) = (refusal.word().to_owned(), refusal.message().to_owned());

@@ -154,7 +154,7 @@ impl World {
             key_check: key.check_value(number),
             keys: List::new(keys).unwrap(),
         };
-        self.administer("open_epoch", &argument, vec![id("north")]).await;
+        self.administer("open_epoch", &argument, Vec::new()).await;
     }
 
     /// Whether a hospital's node holds an epoch's key.
