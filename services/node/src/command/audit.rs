@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Subcommand;
+use semblance_contract::SemblanceContract;
 use semblance_core::audit::head::{AuditHead, HeadText};
 use semblance_core::organisation::{Genesis, Role};
 use semblance_core::signature::{Signed, Statement};
-use semblance_ledger::embedded::verify::{Report, check_head, verify_file};
+use semblance_ledger::embedded::verify::{Progress, Report, check_head, verify_file_of};
 use serde::Serialize;
 
 use crate::administer::failure;
@@ -17,6 +18,7 @@ use crate::failure::{Failure, Kind};
 use crate::network::read_genesis;
 use crate::output::Output;
 use crate::party::Party;
+use crate::progress;
 use crate::system::System;
 
 /// Verify the ledger's whole history, or sign its head to keep elsewhere.
@@ -81,7 +83,14 @@ fn verify(config: &Config, file: Option<PathBuf>, head: Option<&Path>, output: &
     };
     let genesis = read_genesis(&config.path(&config.content().node.genesis))?;
     let kept = head.map(|path| read_head(path, &genesis)).transpose()?;
-    let report = verify_file(&file).with_context(|| format!("cannot verify {}", file.display()))?;
+    let bar = progress::bar(output, "verifying", 0);
+    let mut tell = |progress: Progress| {
+        bar.set_length(progress.of);
+        bar.set_position(progress.blocks);
+    };
+    let report = verify_file_of(&SemblanceContract, &file, &mut tell)
+        .with_context(|| format!("cannot verify {}", file.display()))?;
+    bar.finish_and_clear();
     let mut findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     if report.network != Some(genesis.network().id()) {
         findings.push("the ledger is not that of this configuration's genesis".to_owned());
