@@ -11,12 +11,14 @@ use semblance_tests::network::TestNetwork;
 type Table = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 const TABLES: &[Table] = &[
+    ("meta", &["name"], &["name", "value"]),
     ("block", &["number"], &["number", "hash", "header", "data"]),
     ("transaction_index", &["id"], &["id", "block", "position"]),
     ("state", &["key"], &["key", "value", "policy", "block", "position"]),
     ("private_hash", &["collection", "key_hash"], &["collection", "key_hash", "value_hash", "block", "position"]),
     ("private_value", &["collection", "key_hash"], &["collection", "key", "key_hash", "slot"]),
     ("private_slot", &["slot"], &["slot", "value"]),
+    ("private_free", &["length", "slot"], &["length", "slot"]),
 ];
 
 #[tokio::test]

@@ -3,18 +3,22 @@
 mod blocks;
 mod files;
 mod forgery;
+mod operated;
 mod ordering;
 mod tampering;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use semblance_contract::Contract;
 use semblance_core::organisation::Role;
 use semblance_core::random::SeededSource;
 use semblance_core::time::ManualClock;
 
+use super::simulate::{Endorsed, Endorser, Peers};
 use super::verify::{Report, verify_file_of};
-use super::{EmbeddedLedger, OpenError};
+use super::{EmbeddedLedger, OpenError, chain, store};
+use crate::identity::{Identity, IncomingProposal};
 use crate::suite::scratch::{ScratchContract, collection, endorsed, genesis};
 use crate::suite::{Party, START};
 use crate::{Call, Committed, Ledger};
@@ -58,6 +62,20 @@ impl Fixture {
 /// A call about a private key of hospital 1, endorsed as its collection asks.
 fn private(function: &str, key: &str) -> Call {
     endorsed(function, &[&collection("hospital-1"), key], &["hospital-1", "matcher-1"])
+}
+
+/// Endorses calls on one and the same state, without ordering any.
+fn endorsed_on(path: &Path, contract: Arc<dyn Contract>, identity: &Identity, calls: &[Call]) -> Vec<Endorsed> {
+    let connection = store::open_reader(path).unwrap();
+    connection.execute_batch("BEGIN").unwrap();
+    let network = chain::network(&connection).unwrap();
+    let (peers, random) = (Peers::new(contract), SeededSource::new([42; 32]));
+    let endorser = Endorser { peers: &peers, snapshot: &connection, network, now: START };
+    let endorse = |call: &Call| {
+        let signed = identity.propose(call, &ManualClock::at(START), &random).unwrap();
+        endorser.endorse(IncomingProposal::new(&signed, call.transient.clone()), identity.network).unwrap()
+    };
+    calls.iter().map(endorse).collect()
 }
 
 /// Verifies a file whose ledger ran the scratch contract.

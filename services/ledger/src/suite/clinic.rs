@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use semblance_contract::wire::{List, OpenEpoch, Outcomes, PageRequest, PublishItem, Refusal};
+use semblance_contract::wire::{List, OpenEpoch, Outcomes, PageRequest, PublishItem};
 use semblance_contract::{Code, SemblanceContract};
 use semblance_core::case::case_commitment;
 use semblance_core::consent::{Consent, ConsentParts, Scope, Scopes, Withdrawal};
@@ -97,7 +97,7 @@ impl Network {
     }
 
     /// Makes patients of a hospital with registered keys; `first` keeps calls apart.
-    pub async fn registered(&self, hospital: &str, first: u8, count: u8) -> Vec<Patient> {
+    pub async fn registered(&self, hospital: &str, first: u32, count: u32) -> Vec<Patient> {
         let party = self.party(hospital);
         let random = SeededSource::new(*Digest::of(format!("{hospital} {first}").as_bytes()).as_bytes());
         let patients: Vec<Patient> =
@@ -109,7 +109,7 @@ impl Network {
     }
 
     /// The same, with granted consents.
-    pub async fn patients(&self, hospital: &str, first: u8, count: u8) -> Vec<Patient> {
+    pub async fn patients(&self, hospital: &str, first: u32, count: u32) -> Vec<Patient> {
         let patients = self.registered(hospital, first, count).await;
         let consents = patients.iter().map(|patient| consent(self.party(hospital), patient)).collect();
         let outcomes = self.client(hospital).grant_consents(consents).await.expect("granted");
@@ -118,7 +118,7 @@ impl Network {
     }
 
     /// The same, with their cases published.
-    pub async fn published(&self, hospital: &str, first: u8, count: u8) -> Vec<Patient> {
+    pub async fn published(&self, hospital: &str, first: u32, count: u32) -> Vec<Patient> {
         let patients = self.patients(hospital, first, count).await;
         let cases = patients.iter().map(Patient::publication).collect();
         let outcomes = self.client(hospital).publish_cases(&organisation("matcher-1"), cases).await.expect("published");
@@ -132,7 +132,7 @@ impl Network {
         page.rows.into_iter().map(|case| case.handle).collect()
     }
 
-    fn patient(&self, party: &Party, number: u8, random: &dyn RandomSource) -> Patient {
+    fn patient(&self, party: &Party, number: u32, random: &dyn RandomSource) -> Patient {
         let commitment = case_commitment(&random.array(), NETWORK, &party.id, &format!("case {number}"));
         Patient {
             key: SigningKey::random(random),
@@ -194,7 +194,7 @@ impl Network {
 /// It was refused.
 pub fn only(recorded: &Recorded<Outcomes>) -> Result<(), Option<Code>> {
     let [outcome] = recorded.response.items() else { panic!("not one outcome: {:?}", recorded.response) };
-    outcome.as_ref().map(|()| ()).map_err(Refusal::code)
+    outcome.clone().map_err(|refusal| refusal.code())
 }
 
 /// A private value of eight tokens.

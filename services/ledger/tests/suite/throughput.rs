@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use semblance_ledger::suite::scratch::call;
-use semblance_ledger::suite::{Factory, Network};
+use semblance_ledger::suite::{Factory, Network, organisation};
 use semblance_ledger::{Call, Ledger, LedgerError};
 
 use crate::embedded::Embedded;
@@ -38,6 +38,31 @@ async fn measure(factory: &dyn Factory) {
     let started = Instant::now();
     let report = network.ledger.verify().await.unwrap();
     assert!(report.is_sound());
+    eprintln!("verified {} transactions in {} blocks in {:?}", report.transactions, report.blocks, started.elapsed());
+}
+
+/// How fast a history of 10,000 cases with 300 look-ups and 100 purges is verified.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement: run it alone, with --release --nocapture"]
+async fn verification_of_ten_thousand_cases() {
+    let network = Network::semblance(&Embedded, 2, 1).await;
+    let (matcher, hospital) = (organisation("matcher-1"), organisation("hospital-1"));
+    let client = network.client("hospital-1");
+    let mut slots = 0..300;
+    for batch in 0..100 {
+        let cases = network.published("hospital-1", batch * 100, 100).await;
+        for case in cases.iter().step_by(34) {
+            let Some(slot) = slots.next() else { break };
+            let request = network.request("hospital-1", "matcher-1", case, slot);
+            network.record("matcher-1", network.entry(request)).await.unwrap();
+        }
+        let gone = cases.first().unwrap();
+        client.withdraw_consent(gone.withdrawal()).await.unwrap();
+        client.purge_cases(&hospital, &matcher, vec![gone.handle]).await.unwrap();
+    }
+    let started = Instant::now();
+    let report = network.ledger.verify().await.unwrap();
+    assert!(report.is_sound(), "{:?}", report.findings);
     eprintln!("verified {} transactions in {} blocks in {:?}", report.transactions, report.blocks, started.elapsed());
 }
 

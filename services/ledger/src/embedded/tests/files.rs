@@ -96,6 +96,33 @@ async fn purged_bytes_leave_the_files_within_two_seconds() {
     assert!(fixture.ledger().verify().await.unwrap().is_sound());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_verification_goes_on_while_others_write() {
+    let fixture = Fixture::new(1, 1).await;
+    let node = fixture.node(0);
+    for number in 0..150 {
+        node.submit(call("append", &["key", &number.to_string()])).await.unwrap();
+    }
+    let before = fixture.ledger().head().unwrap().height;
+    let writing = tokio::spawn(async move {
+        loop {
+            node.submit(call("append", &["key", "x"])).await.unwrap();
+        }
+    });
+    let path = fixture.path();
+    let verifying = move || {
+        let mut told = Vec::new();
+        let report = verify_file_of(&ScratchContract, &path, &mut |progress| told.push(progress)).unwrap();
+        (report, told)
+    };
+    let (report, told) = tokio::task::spawn_blocking(verifying).await.unwrap();
+    writing.abort();
+    assert!(report.is_sound() && report.blocks >= before, "{:?}", report.findings);
+    assert!(told.len() > 1 && told.is_sorted_by_key(|progress| progress.blocks));
+    assert_eq!(told.last().unwrap().blocks, report.blocks);
+    assert!(told.iter().all(|progress| progress.blocks <= progress.of));
+}
+
 #[tokio::test]
 async fn what_the_disk_refuses_is_not_acknowledged_and_leaves_nothing() {
     let fixture = Fixture::new(1, 1).await;

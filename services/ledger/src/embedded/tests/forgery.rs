@@ -1,78 +1,27 @@
 //! Whoever runs the ledger commits, under a sound proposal of its own, what the contract would not have done.
 
-use std::sync::Mutex;
-
-use async_trait::async_trait;
 use semblance_contract::wire::{
     Fingerprints, List, Outcomes, RecordLookups, Refusal, SignedStatement, TRANSIENT_FINGERPRINTS,
 };
-use semblance_contract::{Code, Contract, SemblanceContract, key};
+use semblance_contract::{Code, SemblanceContract, key};
 use semblance_core::case::PublishedCase;
 use semblance_core::id::{NetworkId, OrganisationId};
 use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
 use semblance_core::proposal::SignedProposal;
 use semblance_core::record::Record;
 use semblance_core::signature::{Signature, SignedBytes};
-use semblance_core::time::{Clock, Timestamp};
+use semblance_core::time::Timestamp;
 
+use super::operated::{Operated, Operator};
 use super::*;
 use crate::LedgerError;
 use crate::client::submit::publication;
 use crate::embedded::private::{hashed, sha256};
-use crate::embedded::simulate::{Endorsed, Endorser, Peers};
+use crate::embedded::simulate::Endorsed;
 use crate::embedded::verify::verify_file;
-use crate::embedded::{chain, store};
-use crate::identity::{Identity, IncomingProposal};
+use crate::identity::Identity;
+use crate::suite::Network;
 use crate::suite::clinic::{Patient, consent};
-use crate::suite::{Factory, LedgerUnderTest, Network, Skipped};
-
-/// The ledger of the one who forges, who can put into its queue whatever it likes.
-#[derive(Clone)]
-struct Operated {
-    folder: Arc<tempfile::TempDir>,
-    ledger: EmbeddedLedger,
-    clock: Arc<ManualClock>,
-}
-
-/// Hands out one ledger, and keeps it.
-#[derive(Default)]
-struct Operator(Mutex<Option<Operated>>);
-
-#[async_trait]
-impl Factory for Operator {
-    async fn start(&self, contract: Arc<dyn Contract>, _: &mut [Party]) -> Box<dyn LedgerUnderTest> {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        let clock = Arc::new(ManualClock::at(START));
-        let random = Arc::new(SeededSource::new([1; 32]));
-        let ledger = EmbeddedLedger::open(&folder.path().join("ledger.db"), clock.clone(), random, contract).unwrap();
-        let operated = Operated { folder, ledger, clock };
-        *self.0.lock().unwrap() = Some(operated.clone());
-        Box::new(operated)
-    }
-}
-
-#[async_trait]
-impl LedgerUnderTest for Operated {
-    fn handle(&self, identity: Identity) -> Arc<dyn Ledger> {
-        self.ledger.handle(identity)
-    }
-
-    async fn genesis(&self, identity: Identity, call: Call) -> Result<Committed, LedgerError> {
-        self.ledger.handle(identity).submit(call).await
-    }
-
-    fn administrator(&self, identity: Identity) -> Arc<dyn Ledger> {
-        self.ledger.handle(identity)
-    }
-
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    async fn verify(&self) -> Result<Report, Skipped> {
-        Ok(self.ledger.verify().await.unwrap())
-    }
-}
 
 struct Forgery {
     network: Network,
@@ -83,24 +32,20 @@ impl Forgery {
     async fn new() -> Self {
         let operator = Operator::default();
         let network = Network::semblance(&operator, 2, 1).await;
-        let operated = operator.0.into_inner().unwrap().unwrap();
+        let operated = operator.into_operated();
         Self { network, operated }
     }
 
     /// What an honest execution of this call would have ordered.
     fn endorse(&self, identity: &Identity, call: &Call) -> Endorsed {
-        let connection = store::open_reader(&self.operated.folder.path().join("ledger.db")).unwrap();
-        connection.execute_batch("BEGIN").unwrap();
-        let network = chain::network(&connection).unwrap();
-        let peers = Peers::new(Arc::new(SemblanceContract));
-        let endorser = Endorser { peers: &peers, snapshot: &connection, network, now: START };
-        endorser.endorse(propose(identity, call, START), network.unwrap()).unwrap()
+        let contract = Arc::new(SemblanceContract);
+        endorsed_on(&self.operated.path(), contract, identity, std::slice::from_ref(call)).remove(0)
     }
 
     /// Commits it, which must succeed, and says what a verification finds.
     async fn commit(&self, forged: Endorsed) -> String {
         self.operated.ledger.engine.writer.order(forged).await.unwrap().unwrap();
-        let report = verify_file(&self.operated.folder.path().join("ledger.db")).unwrap();
+        let report = verify_file(&self.operated.path()).unwrap();
         let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert_eq!(report.findings[0].block, Some(report.blocks - 1), "the block of the forgery");
@@ -125,10 +70,6 @@ impl Forgery {
 
 fn signed(identity: &Identity, call: &Call, at: Timestamp) -> SignedProposal {
     identity.propose(call, &ManualClock::at(at), &SeededSource::new([99; 32])).unwrap()
-}
-
-fn propose(identity: &Identity, call: &Call, at: Timestamp) -> IncomingProposal {
-    IncomingProposal::new(&signed(identity, call, at), call.transient.clone())
 }
 
 fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {

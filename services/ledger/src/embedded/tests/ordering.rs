@@ -3,28 +3,12 @@
 use semblance_core::time::Timestamp;
 
 use super::*;
-use crate::embedded::simulate::{Endorsed, Endorser, Peers};
-use crate::embedded::{chain, store};
-use crate::identity::{Identity, IncomingProposal};
+use crate::embedded::simulate::Endorsed;
 use crate::suite::scratch::call;
 use crate::{LedgerError, Validation};
 
-/// Endorses calls on one and the same state, without ordering any.
 fn endorse(fixture: &Fixture, calls: &[Call]) -> Vec<Endorsed> {
-    let connection = store::open_reader(&fixture.path()).unwrap();
-    connection.execute_batch("BEGIN").unwrap();
-    let network = chain::network(&connection).unwrap();
-    let peers = Peers::new(Arc::new(ScratchContract));
-    let identity: Identity = fixture.parties[0].identity(Role::Node);
-    let random = SeededSource::new([42; 32]);
-    let endorser = Endorser { peers: &peers, snapshot: &connection, network, now: START };
-    calls
-        .iter()
-        .map(|call| {
-            let signed = identity.propose(call, &ManualClock::at(START), &random).unwrap();
-            endorser.endorse(IncomingProposal::new(&signed, call.transient.clone()), identity.network).unwrap()
-        })
-        .collect()
+    endorsed_on(&fixture.path(), Arc::new(ScratchContract), &fixture.parties[0].identity(Role::Node), calls)
 }
 
 async fn order(fixture: &Fixture, endorsed: Vec<Endorsed>) -> Vec<Result<u64, Validation>> {
