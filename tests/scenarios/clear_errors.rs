@@ -163,12 +163,7 @@ async fn a_ledgers_refusals() {
             key: signer.clone(),
         };
         let argument = vec![vec![0; size]];
-        let call = Call {
-            function: "expire".into(),
-            arguments: argument,
-            endorsers: vec![north.id.clone()],
-            ..Call::default()
-        };
+        let call = Call { function: "expire".into(), arguments: argument, ..Call::default() };
         let signed = identity.propose(&call, &ManualClock::at(clock), network.random.as_ref())?;
         Ok(IncomingProposal::new(&signed, call.transient))
     };

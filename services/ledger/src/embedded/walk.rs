@@ -121,7 +121,8 @@ impl Walk<'_> {
             for (position, bytes) in (0_u32..).zip(&data.transactions) {
                 let version = Version { block: stored.number, position };
                 if let Err(what) = self.transaction(version, bytes, &header) {
-                    self.found(number, Some(position), what);
+                    // What follows was made on a state that is not there.
+                    return self.found(number, Some(position), what);
                 }
             }
         }
