@@ -197,7 +197,7 @@ async fn a_ledgers_refusals() {
     let consents: SignedStatements =
         semblance_contract::wire::List::new(vec![SignedStatement(theirs.signed_consent(network.clock.as_ref()))])
             .unwrap();
-    let call = call("grant_consent", &consents, std::slice::from_ref(&north.id));
+    let call = call("grant_consent", &consents, &[]);
     let (_, outcome) = network.submit::<Outcomes>(&north.id, call).await.unwrap();
     assert_eq!(outcome.items()[0].as_ref().unwrap_err().word(), "not-owner");
     assert!(consents.encode().len() > 100);
