@@ -5,6 +5,9 @@ use semblance_core::signature::{SigningKey, Statement};
 
 use super::super::verify::{Finding, Report, audit_head, check_head};
 use super::*;
+use crate::Validation;
+use crate::embedded::block::{BlockData, Header, RecordedTransaction};
+use crate::suite::NETWORK;
 use crate::suite::scratch::call;
 
 /// A few blocks of everything: values, policies, private data, events, conflicts.
@@ -78,6 +81,33 @@ async fn a_changed_transaction_is_named() {
     let found = findings(&fixture);
     assert_eq!((found[0].block, found[0].transaction), (Some(2), Some(0)));
     assert_eq!(found[0].to_string(), "block 2, transaction 0: its bytes are not those that were recorded");
+}
+
+/// Writes a block anew with another outcome of its transaction, with hashes that fit.
+fn judge_anew(fixture: &Fixture, number: u64, validation: Validation) {
+    let connection = Connection::open(fixture.path()).unwrap();
+    let stored = chain::blocks(&connection, number, 1).unwrap().remove(0);
+    let transaction = BlockData::decode(&stored.data).unwrap().transactions.remove(0);
+    let transaction = RecordedTransaction { validation, ..RecordedTransaction::decode(&transaction).unwrap() };
+    let data = BlockData::of(vec![transaction.encode()]);
+    let header = Header { data: data.hash(), ..Header::decode(&stored.header, NETWORK).unwrap() };
+    chain::append(&connection, &header, &data).unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_took_effect_or_not_for_the_recorded_reason() {
+    for (number, said, is) in [
+        (5, Validation::MvccConflict, Validation::Valid),
+        (5, Validation::EndorsementPolicyFailure, Validation::Valid),
+        (4, Validation::Valid, Validation::EndorsementPolicyFailure),
+        (4, Validation::PhantomConflict, Validation::EndorsementPolicyFailure),
+    ] {
+        let fixture = fixture().await;
+        judge_anew(&fixture, number, said);
+        let found = findings(&fixture);
+        assert_eq!(found[0].block, Some(number));
+        assert_eq!(found[0].what, format!("recorded as {said:?}, but it is {is:?}"));
+    }
 }
 
 #[tokio::test]
