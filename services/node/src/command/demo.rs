@@ -20,9 +20,14 @@ pub struct Arguments {
     /// ones are drawn from the vocabulary's disease frequencies.
     #[arg(long, value_name = "PATH")]
     cases: Option<PathBuf>,
-    /// How many synthetic patients.
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(3..=100_000), value_name = "N")]
-    patients: u32,
+    /// How many synthetic patients; 300 without this.
+    #[arg(
+        long,
+        value_parser = clap::value_parser!(u32).range(3..=100_000),
+        value_name = "N",
+        conflicts_with = "cases"
+    )]
+    patients: Option<u32>,
     /// End after the story.
     #[arg(long)]
     once: bool,
@@ -52,7 +57,7 @@ async fn play(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
         (None, Some(folder)) => folder.path().join("demo"),
         (None, None) => anyhow::bail!("no folder for the demo's state"),
     };
-    let wanted = Wanted { cases: arguments.cases, patients: arguments.patients as usize, data };
+    let wanted = Wanted { cases: arguments.cases, patients: arguments.patients.map(|count| count as usize), data };
     let demo = tokio::select! {
         demo = Demo::play(wanted, output) => demo?,
         () = stopped.cancelled() => anyhow::bail!("stopped before the end"),

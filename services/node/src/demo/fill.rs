@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Context;
+use indicatif::ProgressBar;
 use semblance_core::limits::PUBLISH_BATCH_MAX;
-use semblance_hospital::import::{Bounds, Unobserved};
+use semblance_hospital::import::{Bounds, ImportObserver, RowReport};
 use semblance_hospital::store::case::LocalCaseId;
 use semblance_hospital::{ConsentTerms, HospitalService, Selection, StepReport};
 
@@ -20,6 +21,32 @@ use crate::progress;
 const ACTOR: &str = "demo";
 /// The file in a hospital's folder with its share of the patients.
 const PATIENTS_FILE: &str = "patients.jsonl";
+
+/// The progress of an import, for people.
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(super) fn new(output: &Output, what: &str) -> Self {
+        // How long it is, it says with its first progress.
+        Self(progress::bytes(output, what, 1))
+    }
+}
+
+impl ImportObserver for Bar {
+    fn row(&mut self, _: &RowReport) {}
+
+    fn progress(&mut self, read: u64, total: u64) -> bool {
+        self.0.set_length(total);
+        self.0.set_position(read);
+        true
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
 
 /// Gives every hospital its share of the patients, as a file.
 pub(super) fn deal(parties: &Parties, shares: &[Vec<Patient>]) -> anyhow::Result<()> {
@@ -35,7 +62,8 @@ pub(super) async fn fill(parties: &Parties, shares: &[Vec<Patient>], output: &Ou
     let mut filled = Vec::new();
     for (running, share) in parties.hospitals.iter().zip(shares) {
         let hospital = running.hospital()?;
-        hospital.import(ACTOR, patients_file(running), Bounds::default(), Box::new(Unobserved)).await?;
+        let bar = Bar::new(output, &format!("{} imports", hospital.organisation()));
+        hospital.import(ACTOR, patients_file(running), Bounds::default(), Box::new(bar)).await?;
         filled.push(publish(hospital, share, output).await?);
     }
     Ok(filled)

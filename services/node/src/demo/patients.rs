@@ -10,7 +10,7 @@ use semblance_core::synthetic;
 use semblance_core::term::TermId;
 use semblance_core::time::Clock;
 use semblance_core::vocabulary::Vocabulary;
-use semblance_hospital::import::{Bounds, Import, ImportReport, Unobserved};
+use semblance_hospital::import::{Bounds, Import, ImportObserver, ImportReport};
 use semblance_hospital::known;
 use semblance_hospital::store::{Store, case};
 
@@ -75,6 +75,7 @@ pub(super) fn read(
     path: &Path,
     vocabulary: &Vocabulary,
     clock: &dyn Clock,
+    observer: &mut dyn ImportObserver,
 ) -> anyhow::Result<(Vec<Patient>, SourceReport)> {
     let store = Store::in_memory()?;
     let report = Import {
@@ -85,7 +86,7 @@ pub(super) fn read(
         bounds: Bounds::default(),
         actor: "demo",
     }
-    .run(path, &mut Unobserved)
+    .run(path, observer)
     .with_context(|| format!("cannot read patients from {}", path.display()))?;
     let mut patients = Vec::new();
     let mut after = String::new();
@@ -164,6 +165,8 @@ pub(super) fn write(patients: &[Patient], path: &Path) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use semblance_hospital::import::Unobserved;
+
     use super::*;
 
     fn patient(id: &str, disease: &str) -> Patient {
@@ -190,7 +193,7 @@ mod tests {
         write(std::slice::from_ref(&patient), &path).unwrap();
         assert_eq!(read_back(&path).unwrap(), std::slice::from_ref(&patient));
         let clock = semblance_core::time::ManualClock::default();
-        let (read, _) = read(&path, &Vocabulary::built_in(), &clock).unwrap();
+        let (read, _) = read(&path, &Vocabulary::built_in(), &clock, &mut Unobserved).unwrap();
         assert_eq!(read[0].observed.len(), 3);
         assert_eq!((read[0].case_id.as_str(), read[0].disease.as_deref()), ("a", Some("X")));
         assert_eq!(read[0].excluded, patient.excluded);

@@ -1,13 +1,21 @@
-//! Looks through a party's files for plaintext symptoms: the ledger and the matcher must hold none.
+//! Looks through a party's files for plaintext: the ledger and the matcher must hold no symptom and no case's local name.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use semblance_core::term::TermId;
+use semblance_core::vocabulary::Vocabulary;
 
-/// How every plaintext symptom begins, before a digit.
-const MARK: &[u8] = b"HP:";
+use super::patients::Patient;
+
+/// How HPO ids begin, in data and in links, before a digit.
+const MARKS: [&[u8]; 2] = [b"HP:", b"HP_"];
+/// Shorter words stand in other bytes by chance.
+const WORD_MIN: usize = 8;
+/// Bytes read at once.
+const CHUNK: usize = 1 << 16;
 
 /// What was looked through.
 #[derive(Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -16,16 +24,32 @@ pub(crate) struct Search {
     pub(crate) files: u64,
     /// Their bytes.
     pub(crate) bytes: u64,
-    /// Files that hold `HP:` and a digit.
+    /// Labels and local names searched for, beside HPO ids.
+    pub(crate) words: usize,
+    /// Files that hold an HPO id or one of the words.
     pub(crate) found: Vec<PathBuf>,
+}
+
+/// What these patients' hospitals must keep to themselves: the cases' local names and the labels of their symptoms.
+pub(crate) fn words<'a>(patients: impl Iterator<Item = &'a Patient>, vocabulary: &Vocabulary) -> Vec<String> {
+    let mut words = Vec::new();
+    for patient in patients {
+        words.push(patient.case_id.clone());
+        let labels = patient.observed.iter().filter_map(|id| vocabulary.label(id.parse::<TermId>().ok()?));
+        words.extend(labels.map(str::to_owned));
+    }
+    words.retain(|word| word.len() >= WORD_MIN);
+    words.sort();
+    words.dedup();
+    words
 }
 
 /// Reads every file below a folder.
 ///
 /// # Errors
 /// A file cannot be read.
-pub(crate) fn search(folder: &Path) -> anyhow::Result<Search> {
-    let mut search = Search::default();
+pub(crate) fn search(folder: &Path, words: &[String]) -> anyhow::Result<Search> {
+    let mut search = Search { words: words.len(), ..Search::default() };
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
         let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot look into {}", folder.display()))?;
@@ -36,9 +60,12 @@ pub(crate) fn search(folder: &Path) -> anyhow::Result<Search> {
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_file() {
-                // An index may merge its files away while they are looked at: nothing is left to find in those.
-                let Ok(file) = File::open(&path) else { continue };
-                let (bytes, found) = read(file).with_context(|| format!("cannot read {}", path.display()))?;
+                let file = match File::open(&path) {
+                    // An index merges files away while they are looked at: nothing is left to find in those.
+                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                    opened => opened.with_context(|| format!("cannot read {}", path.display()))?,
+                };
+                let (bytes, found) = read(file, words).with_context(|| format!("cannot read {}", path.display()))?;
                 search.files += 1;
                 search.bytes += bytes;
                 search.found.extend(found.then_some(path));
@@ -49,15 +76,30 @@ pub(crate) fn search(folder: &Path) -> anyhow::Result<Search> {
     Ok(search)
 }
 
-/// The bytes of a file, and whether the mark with a digit after it is among them.
-fn read(file: File) -> std::io::Result<(u64, bool)> {
-    let (mut bytes, mut found, mut window) = (0, false, [0; 4]);
-    for byte in BufReader::with_capacity(1 << 16, file).bytes() {
-        window = [window[1], window[2], window[3], byte?];
-        bytes += 1;
-        found |= window.starts_with(MARK) && window[3].is_ascii_digit();
+/// The bytes of a file, and whether an HPO id or a word is among them.
+fn read(mut file: impl Read, words: &[String]) -> std::io::Result<(u64, bool)> {
+    let longest = words.iter().map(String::len).max().unwrap_or(0).max(4);
+    let (mut bytes, mut found, mut window) = (0, false, Vec::new());
+    loop {
+        let before = window.len();
+        let read = file.by_ref().take(CHUNK as u64).read_to_end(&mut window)?;
+        if read == 0 {
+            return Ok((bytes, found));
+        }
+        bytes += read as u64;
+        found = found || tells(&window, words);
+        // What may begin in these bytes and end in the next ones is looked at again.
+        let done = (before + read).saturating_sub(longest - 1);
+        window.drain(..done);
     }
-    Ok((bytes, found))
+}
+
+fn tells(bytes: &[u8], words: &[String]) -> bool {
+    bytes.iter().enumerate().any(|(place, first)| {
+        let rest = bytes.get(place..).unwrap_or_default();
+        let mark = MARKS.iter().any(|mark| rest.starts_with(mark) && rest.get(3).is_some_and(u8::is_ascii_digit));
+        mark || words.iter().any(|word| word.as_bytes().first() == Some(first) && rest.starts_with(word.as_bytes()))
+    })
 }
 
 #[cfg(test)]
@@ -68,11 +110,36 @@ mod tests {
     fn a_symptom_is_found_wherever_it_stands() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("deep")).unwrap();
-        std::fs::write(folder.path().join("clean"), b"HP: is a mark, HP:x none").unwrap();
-        assert!(search(folder.path()).unwrap().found.is_empty());
+        std::fs::write(folder.path().join("clean"), b"HP: is a mark, HP:x none, Seizures another word").unwrap();
+        let words = ["Bilateral tonic-clonic seizure".to_owned(), "case-number-7".to_owned()];
+        assert!(search(folder.path(), &words).unwrap().found.is_empty());
         let path = folder.path().join("deep/file");
-        std::fs::write(&path, [&[0; 65_535][..], b"HP:0001250"].concat()).unwrap();
-        let search = search(folder.path()).unwrap();
-        assert_eq!((search.found, search.files), (vec![path], 2));
+        for told in ["HP:0001250", "HP_0001250", &words[0], &words[1]] {
+            // Across the border of what is read at once, and at its very end.
+            for before in [0, CHUNK - 5, CHUNK - 1, CHUNK] {
+                std::fs::write(&path, [&vec![b'H'; before][..], told.as_bytes()].concat()).unwrap();
+                let search = search(folder.path(), &words).unwrap();
+                assert_eq!((search.found, search.files), (vec![path.clone()], 2), "{told} after {before}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_success() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(std::io::Error::other("bad sector"))
+            }
+        }
+        assert!(read(Broken, &[]).is_err());
+        assert!(search(Path::new("/no/such/folder"), &[]).is_err());
+    }
+
+    #[test]
+    fn short_words_are_not_searched_for() {
+        let observed = vec!["HP:0001250".to_owned(), "HP:0001263".to_owned()];
+        let patient = Patient { case_id: "7".into(), disease: None, observed, excluded: Vec::new() };
+        assert_eq!(words([&patient].into_iter(), &Vocabulary::built_in()), ["Global developmental delay"]);
     }
 }

@@ -3,12 +3,14 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use semblance_core::limits::TERMS_FOR_WIDE;
+use semblance_hospital::lookup::LookupReport;
 use serde::Serialize;
 
 use super::patients::SourceReport;
 use super::secrecy::Search;
+use crate::failure::{Failure, Kind};
 use crate::show::finding;
-use semblance_hospital::lookup::LookupReport;
 
 /// One party of the demo.
 #[derive(Debug, Clone, Serialize)]
@@ -135,24 +137,51 @@ const RECEIPTS_TOLD: usize = 5;
 
 impl Story {
     /// Whether everything a demo promises came true.
-    pub(super) fn holds(&self) -> Result<(), String> {
+    pub(super) fn holds(&self) -> Result<(), Failure> {
+        let broken = |why: String| Err(Failure::new(Kind::Failed, format!("the demo does not hold: {why}")));
         if !self.chain.intact {
-            return Err("the chain does not verify".to_owned());
+            return broken("the chain does not verify".to_owned());
+        }
+        if self.plaintext.files == 0 {
+            return broken("no file of the ledger and the matcher was searched".to_owned());
         }
         if let Some(file) = self.plaintext.found.first() {
-            return Err(format!("{} holds a plaintext symptom", file.display()));
-        }
-        if self.withdrawal.as_ref().is_some_and(|withdrawal| !withdrawal.gone) {
-            return Err("the withdrawn case is still found".to_owned());
-        }
-        let found: usize = self.lookups.iter().map(|asked| asked.report.matches.len()).sum();
-        if self.receipts.len() != found {
-            return Err(format!("{found} cases were found, but {} receipts opened", self.receipts.len()));
+            return broken(format!("{} holds a plaintext symptom or a case's local name", file.display()));
         }
         if self.lookups.iter().any(|asked| !asked.report.failed.is_empty()) {
-            return Err("the own ledger does not confirm every match".to_owned());
+            return broken("the own ledger does not confirm every match".to_owned());
         }
-        Ok(())
+        let found: usize = self.lookups.iter().map(|asked| asked.report.matches.len()).sum();
+        if found == 0 {
+            return Err(self.nothing_found());
+        }
+        if self.receipts.len() != found {
+            return broken(format!("{found} cases were found, but {} receipts opened", self.receipts.len()));
+        }
+        match &self.withdrawal {
+            None => broken("no case was withdrawn".to_owned()),
+            Some(withdrawal) if !withdrawal.gone => broken("the withdrawn case is still found".to_owned()),
+            Some(withdrawal) if withdrawal.purged == 0 => {
+                broken("the withdrawn case's private data were not purged".to_owned())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn nothing_found(&self) -> Failure {
+        let what = match self.lookups.len() {
+            0 => format!("nothing similar was found: no patient has the {TERMS_FOR_WIDE} symptoms to ask with"),
+            count => {
+                format!("nothing similar was found in {count} look-ups, so receipts and withdrawal were not shown")
+            }
+        };
+        let hint = if self.synthetic {
+            "try more patients, for example --patients 300: a case is found when several others share its symptoms"
+        } else {
+            "try more cases: a case is found when cases of other hospitals share three symptoms with it; without \
+             --cases the demo makes 300 patients up"
+        };
+        Failure::new(Kind::Failed, what).hint(hint)
     }
 
     /// The end of the story in words; its beginning was told while it happened.
@@ -176,11 +205,12 @@ impl Story {
         }
         let chain = if self.chain.intact { "every hash, link and signature holds" } else { "IT DOES NOT VERIFY" };
         let _ = writeln!(text, "ledger: {} blocks, {chain}; head {}", self.chain.blocks, self.chain.head);
-        let secrecy = if self.plaintext.found.is_empty() { "no plaintext symptom" } else { "PLAINTEXT SYMPTOMS" };
+        let Search { files, bytes, words, found } = &self.plaintext;
+        let secrecy = if found.is_empty() { "no plaintext symptom" } else { "PLAINTEXT" };
         let _ = writeln!(
             text,
-            "ledger's and matcher's files: {} files, {} bytes, {secrecy} (no HP: id) in them",
-            self.plaintext.files, self.plaintext.bytes
+            "ledger's and matcher's files: {files} files, {bytes} bytes, {secrecy} in them (searched for HP: and HP_ \
+             ids, and for {words} labels and local names of the cases that asked)"
         );
         let seconds: Vec<String> = self.seconds.iter().map(|(part, time)| format!("{part} {time:.1} s")).collect();
         let _ = writeln!(text, "took: {}", seconds.join(", "));
@@ -195,5 +225,113 @@ impl Story {
             let _ = writeln!(text, "  {hospital}: {case} was found by {asker} at place {rank} (purpose: {purpose})");
         }
         text.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use semblance_hospital::lookup::{FailedMatch, FoundCase};
+
+    use super::*;
+
+    fn found() -> FoundCase {
+        FoundCase {
+            rank: 1,
+            handle: "aa".into(),
+            hospital: "south".into(),
+            band: "high".into(),
+            reached: 1,
+            possible: 1,
+            shared: Vec::new(),
+            rarer: false,
+        }
+    }
+
+    fn asked(matches: Vec<FoundCase>) -> Asked {
+        let report = LookupReport {
+            request: "00".into(),
+            case: "a".into(),
+            purpose: "diagnosis".into(),
+            breadth: "close".into(),
+            short: false,
+            matcher: "matcher".into(),
+            cases: 3,
+            hospitals: 2,
+            height: 1,
+            transaction: "00".into(),
+            block: 2,
+            matches,
+            failed: Vec::new(),
+            own: Vec::new(),
+        };
+        Asked { hospital: "north".into(), disease: None, report }
+    }
+
+    fn good() -> Story {
+        let receipt = OpenedReceipt {
+            hospital: "south".into(),
+            case: None,
+            handle: "aa".into(),
+            asker: "north".into(),
+            purpose: "diagnosis".into(),
+            rank: 1,
+            request: "00".into(),
+        };
+        let withdrawal = Withdrawn {
+            hospital: "south".into(),
+            handle: "aa".into(),
+            rank_before: 1,
+            gone: true,
+            purged: 1,
+            block: 3,
+        };
+        Story {
+            synthetic: true,
+            source: None,
+            resumed: false,
+            data: PathBuf::new(),
+            network: String::new(),
+            vocabulary: String::new(),
+            parties: Vec::new(),
+            filled: Vec::new(),
+            lookups: vec![asked(vec![found()])],
+            receipts: vec![receipt],
+            withdrawal: Some(withdrawal),
+            asked_again: None,
+            chain: Verified { blocks: 4, head: String::new(), intact: true },
+            plaintext: Search { files: 3, bytes: 9, words: 2, found: Vec::new() },
+            seconds: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_broken_promise_fails_the_demo() {
+        good().holds().unwrap();
+        let breaks: [(&str, fn(&mut Story)); 8] = [
+            ("chain", |story| story.chain.intact = false),
+            ("was searched", |story| story.plaintext.files = 0),
+            ("plaintext", |story| story.plaintext.found.push("ledger".into())),
+            ("confirm", |story| story.lookups[0].report.failed.push(FailedMatch { rank: 1, code: "x".into() })),
+            ("receipts", |story| story.receipts.clear()),
+            ("no case was withdrawn", |story| story.withdrawal = None),
+            ("still found", |story| story.withdrawal.as_mut().unwrap().gone = false),
+            ("not purged", |story| story.withdrawal.as_mut().unwrap().purged = 0),
+        ];
+        for (why, change) in breaks {
+            let mut story = good();
+            change(&mut story);
+            let error = story.holds().unwrap_err().to_string();
+            assert!(error.starts_with("the demo does not hold") && error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_demo_that_finds_nothing_says_how_to_find_something() {
+        for lookups in [Vec::new(), vec![asked(Vec::new())]] {
+            let story = Story { lookups, receipts: Vec::new(), withdrawal: None, ..good() };
+            let error = story.holds().unwrap_err();
+            assert!(error.to_string().starts_with("nothing similar was found"), "{error}");
+            assert!(error.next_step().unwrap().contains("--patients 300"));
+        }
     }
 }

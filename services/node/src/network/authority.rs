@@ -1,4 +1,7 @@
 //! An organisation's own certificate authority, as `init` and `demo` make one.
+//!
+//! Its keys are drawn by ring inside rcgen and not from a `RandomSource`: rcgen takes no random source for ECDSA keys,
+//! and nothing that tests seed depends on them.
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,

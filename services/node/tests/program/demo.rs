@@ -26,10 +26,10 @@ fn a_demo_tells_its_whole_story_and_can_be_taken_up_again() {
     }
 
     let withdrawn = &story["withdrawal"];
-    assert_eq!(withdrawn["gone"], true);
+    assert_eq!((&withdrawn["gone"], &withdrawn["purged"]), (&true.into(), &1.into()));
     assert_eq!(story["chain"]["intact"], true);
     assert_eq!(story["plaintext"]["found"].as_array().unwrap().len(), 0);
-    assert!(story["plaintext"]["files"].as_u64().unwrap() >= 3);
+    assert!(story["plaintext"]["files"].as_u64().unwrap() >= 3 && story["plaintext"]["words"].as_u64().unwrap() > 10);
 
     let again = run(&arguments).good();
     assert_eq!(again["resumed"], true);
@@ -44,4 +44,19 @@ fn a_demo_tells_its_whole_story_and_can_be_taken_up_again() {
     };
     assert!(!handles(&again).contains(&withdrawn["handle"].to_string()), "a withdrawn case stays withdrawn");
     assert!(again["chain"]["blocks"].as_u64() > story["chain"]["blocks"].as_u64());
+
+    let other = run(&["demo", "--once", "--cases", "others.jsonl", "--data", data.to_str().unwrap()]);
+    assert_eq!(other.code, 2, "other patients are not passed over without a word: {}", other.errors);
+    assert!(other.errors.contains("60 synthetic patients"), "{}", other.errors);
+}
+
+#[test]
+fn a_demo_that_finds_nothing_is_no_success() {
+    let said = run(&["demo", "--once", "--patients", "3"]);
+    assert_eq!((said.code, said.json["chain"]["intact"].as_bool()), (1, Some(true)), "{}", said.errors);
+    assert!(
+        said.errors.contains("nothing similar was found") && said.errors.contains("--patients 300"),
+        "{}",
+        said.errors
+    );
 }
