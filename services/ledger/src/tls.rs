@@ -101,6 +101,12 @@ impl<'a> ClaimedPeer<'a> {
         &self.peer.organisation
     }
 
+    /// SHA-256 of the certificate (DER) that makes the claim.
+    #[must_use]
+    pub const fn certificate(&self) -> [u8; 32] {
+        self.peer.certificate
+    }
+
     /// Verifies the certificate against its organisation's root (DER) alone.
     ///
     /// # Errors

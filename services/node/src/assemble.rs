@@ -22,11 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 use crate::folder;
-use crate::members::KnownMembers;
 use crate::party::Party;
 use crate::server::{Door, Server};
-
-pub(crate) use ledger::ledger_file;
 
 /// A node that serves.
 pub(crate) struct Node {
@@ -75,24 +72,25 @@ impl Node {
     pub(crate) async fn start(party: &Party, listener: TcpListener) -> anyhow::Result<Self> {
         let content = party.config.content();
         folder::make(&party.config.data())?;
-        let (own, identity) = party.credentials(Role::Node)?;
         let ledger = if content.ledger.embedded { Some(ledger::open(party).await?) } else { None };
+        if let Some(ledger) = &ledger {
+            party.take_members(ledger.handle(party.reader())).await?;
+        }
+        party.check(Role::Node)?;
+        let (own, identity) = party.credentials(Role::Node)?;
         let handle: Arc<dyn Ledger> = match &ledger {
             Some(ledger) => ledger.handle(identity),
             None => party.ledger(Role::Node)?,
         };
         let stop = CancellationToken::new();
+        tokio::spawn(party.members.clone().follow(LedgerClient::new(handle.clone()), stop.clone()));
         let roots: Arc<dyn MemberRoots> = match &ledger {
             Some(ledger) => Arc::new(ledger.clone()),
-            None => {
-                let known = Arc::new(KnownMembers::of(&party.genesis));
-                tokio::spawn(known.clone().follow(LedgerClient::new(handle.clone()), stop.clone()));
-                known
-            }
+            None => party.members.clone(),
         };
         let matcher = if content.roles.matcher { Some(matcher::start(party, handle.clone()).await?) } else { None };
         let hospital = if content.roles.hospital { Some(hospital::open(party, handle)?) } else { None };
-        let root = party.member()?.tls_root.der().to_vec();
+        let root = party.members.root(&party.organisation);
         let door = Door { own: &own, roots, clock: party.system.clock() };
         let server = Server::start(listener, door, |routes| {
             if let Some(ledger) = &ledger {
@@ -102,7 +100,7 @@ impl Node {
                 routes.add_service(MatcherService::server(matcher.search()));
             }
             if let Some(hospital) = &hospital {
-                routes.add_service(HospitalRpc::server(hospital.clone(), Some(root)));
+                routes.add_service(HospitalRpc::server(hospital.clone(), root));
             }
         })?;
         let hospital = hospital.map(|service| RunningHospital::start(service, stop.clone()));

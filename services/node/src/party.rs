@@ -11,12 +11,15 @@ use semblance_core::sealing::SealingSecret;
 use semblance_core::signature::SigningKey;
 use semblance_core::vocabulary::Vocabulary;
 use semblance_ledger::Ledger;
+use semblance_ledger::client::LedgerClient;
 use semblance_ledger::embedded::RemoteLedger;
 use semblance_ledger::identity::Identity;
 use semblance_ledger::tls::ClaimedPeer;
 
+use crate::administer::failure;
 use crate::config::{Config, TlsFiles, TlsSection};
 use crate::failure::Failure;
+use crate::members::KnownMembers;
 use crate::network::read_genesis;
 use crate::system::System;
 use crate::tls::Trust;
@@ -26,29 +29,78 @@ pub(crate) struct Party {
     pub(crate) config: Config,
     pub(crate) genesis: Genesis,
     pub(crate) organisation: OrganisationId,
+    pub(crate) members: Arc<KnownMembers>,
     pub(crate) trust: Trust,
     pub(crate) signing: SigningKey,
-    pub(crate) sealing: SealingSecret,
+    /// The present sealing key, then earlier ones.
+    pub(crate) sealing: Vec<SealingSecret>,
     pub(crate) system: System,
 }
 
 impl Party {
-    /// Reads the files that a configuration names.
+    /// Reads the files that a configuration names, asks the ledger where the members known here do not fit to them,
+    /// and checks that this organisation may act in this role.
     ///
     /// # Errors
     /// A file is missing or wrong, the organisation is no member, or it may not do what is configured.
+    pub(crate) async fn open(config: Config, system: System, role: Role) -> anyhow::Result<Self> {
+        let party = Self::read(config, system)?;
+        if (party.member().is_err() || party.credentials(role).is_err())
+            && let Err(error) = party.ask_for_members(role).await
+        {
+            tracing::warn!(error = format!("{error:#}"), "the ledger could not be asked who is a member");
+        }
+        party.check(role)?;
+        Ok(party)
+    }
+
+    /// Reads the files that a configuration names.
+    ///
+    /// # Errors
+    /// A file is missing or wrong.
     pub(crate) fn read(config: Config, system: System) -> anyhow::Result<Self> {
         let node = &config.content().node;
         let genesis = read_genesis(&config.path(&node.genesis))?;
         let organisation = OrganisationId::new(&node.organisation)
             .map_err(|error| Failure::usage(format!("{}: node.organisation: {error}", config.file().display())))?;
         let keys = config.content().keys.read(config.folder())?;
-        let trust = Trust::of(&genesis);
-        let sealing = SealingSecret::from_bytes(*keys.sealing)?;
+        let members = Arc::new(KnownMembers::kept(&genesis, &config.data())?);
+        let trust = Trust::in_members(Arc::clone(&members));
+        let sealing = keys.sealing.iter().map(|key| SealingSecret::from_bytes(**key)).collect::<Result<_, _>>()?;
         let signing = SigningKey::from_seed(&keys.signing);
-        let party = Self { genesis, organisation, trust, signing, sealing, system, config };
-        party.check_roles()?;
-        Ok(party)
+        Ok(Self { genesis, organisation, members, trust, signing, sealing, system, config })
+    }
+
+    /// Checks that this organisation is a member that may do what is configured, with certificates that others take.
+    ///
+    /// # Errors
+    /// It is none, or may not.
+    pub(crate) fn check(&self, role: Role) -> anyhow::Result<()> {
+        self.check_roles()?;
+        self.credentials(role).map(|_| ())
+    }
+
+    /// Asks a ledger that this node holds itself.
+    ///
+    /// # Errors
+    /// The ledger does not take this organisation's signing key.
+    pub(crate) async fn take_members(&self, ledger: Arc<dyn Ledger>) -> anyhow::Result<()> {
+        let learnt = self.members.learn(&LedgerClient::new(ledger)).await;
+        learnt.map_err(failure).context("the ledger does not answer this node: is keys.signing_file the present key?")
+    }
+
+    /// This node as it reads its own ledger: no connection, so no certificate.
+    pub(crate) fn reader(&self) -> Identity {
+        self.identity(Role::Node, [0; 32])
+    }
+
+    /// Asks with certificates that nothing known here vouches for: the ledger knows better.
+    async fn ask_for_members(&self, role: Role) -> anyhow::Result<()> {
+        let (name, section) = self.section(role)?;
+        let (files, chain) = self.files(name, section)?;
+        let claimed = ClaimedPeer::read(&chain)?;
+        let ledger = self.remote(&files, self.identity(role, claimed.certificate()))?;
+        Ok(self.members.learn(&LedgerClient::new(Arc::new(ledger))).await?)
     }
 
     /// The network.
@@ -56,13 +108,15 @@ impl Party {
         self.genesis.network().id()
     }
 
-    /// This organisation as the genesis has it.
-    pub(crate) fn member(&self) -> anyhow::Result<&Organisation> {
-        let found = self.genesis.organisations().iter().find(|member| member.id == self.organisation);
-        found.ok_or_else(|| {
+    /// This organisation as it is known to be a member.
+    pub(crate) fn member(&self) -> anyhow::Result<Organisation> {
+        self.members.get(&self.organisation).ok_or_else(|| {
             let file = self.config.file().display();
-            Failure::usage(format!("{file}: node.organisation: `{}` is no member in the genesis", self.organisation))
-                .hint("check the name and that the genesis file is this network's")
+            Failure::usage(format!("{file}: node.organisation: `{}` is no member of this network", self.organisation))
+                .hint(
+                    "check the name and that the genesis file is this network's; a newcomer becomes a member by \
+                     `semblance member approve` and `member join`",
+                )
                 .into()
         })
     }
@@ -72,24 +126,28 @@ impl Party {
         let kind = self.member()?.kind;
         let content = self.config.content();
         let file = self.config.file().display();
-        if content.roles.hospital && kind != OrganisationKind::Hospital {
-            let what = format!("{file}: roles.hospital: `{}` is a matcher in this network", self.organisation);
-            return Err(Failure::usage(what)
-                .hint("a hospital's node runs under the hospital's own organisation")
-                .into());
+        let is = |key: &str, what: &str| Failure::usage(format!("{file}: {key}: `{}` is {what}", self.organisation));
+        match kind {
+            OrganisationKind::Matcher if content.roles.hospital => {
+                Err(is("roles.hospital", "a matcher in this network")
+                    .hint("a hospital's node runs under the hospital's own organisation")
+                    .into())
+            }
+            // The ledger takes look-ups' entries from matchers' organisations alone, in a pilot too.
+            OrganisationKind::Hospital if content.roles.matcher => {
+                let hint =
+                    "run a matcher's node under a matcher's organisation; in a pilot it may stand beside this one";
+                let apart = "a hospital, and this network keeps fingerprints apart from hospitals";
+                let what = if self.is_pilot() { "a hospital, and a matcher is a member of its own" } else { apart };
+                Err(is("roles.matcher", what).hint(hint).into())
+            }
+            OrganisationKind::Hospital if content.ledger.embedded && !self.is_pilot() => {
+                let what = "a hospital, and this network keeps fingerprints apart from hospitals";
+                let hint = "let a matcher's node hold the ledger; only a pilot network allows it otherwise";
+                Err(is("ledger.embedded", what).hint(hint).into())
+            }
+            OrganisationKind::Hospital | OrganisationKind::Matcher => Ok(()),
         }
-        let holds_fingerprints = content.roles.matcher || content.ledger.embedded;
-        if kind == OrganisationKind::Hospital && holds_fingerprints && !self.is_pilot() {
-            let key = if content.roles.matcher { "roles.matcher" } else { "ledger.embedded" };
-            let what = format!(
-                "{file}: {key}: `{}` is a hospital, and this network keeps fingerprints apart from hospitals",
-                self.organisation
-            );
-            let hint =
-                "run matcher and ledger under a matcher's organisation; only a pilot network allows it otherwise";
-            return Err(Failure::usage(what).hint(hint).into());
-        }
-        Ok(())
     }
 
     /// Whether the network is a pilot, where a hospital may hold others' fingerprints.
@@ -100,13 +158,17 @@ impl Party {
     /// The ledger's handle for this organisation in a role, over the network.
     pub(crate) fn remote_ledger(&self, role: Role) -> anyhow::Result<RemoteLedger> {
         let (files, identity) = self.credentials(role)?;
+        self.remote(&files, identity)
+    }
+
+    fn remote(&self, files: &TlsFiles, identity: Identity) -> anyhow::Result<RemoteLedger> {
         let ledger = &self.config.content().ledger;
         let (organisation, address) = match (&ledger.organisation, &ledger.address) {
             (Some(organisation), Some(address)) => (OrganisationId::new(organisation)?, address.clone()),
             // Commands of the organisation that holds the ledger reach it like everyone else.
             _ => (self.organisation.clone(), self.config.own_address()),
         };
-        let channel = self.trust.channel(&files, &organisation, &address)?;
+        let channel = self.trust.channel(files, &organisation, &address)?;
         Ok(RemoteLedger::new(channel, identity, self.system.clock(), self.system.random()))
     }
 
@@ -115,49 +177,63 @@ impl Party {
         Ok(Arc::new(self.remote_ledger(role)?))
     }
 
-    /// Certificate and ledger identity of this organisation in a role.
+    /// Certificate and ledger identity of this organisation in a role, checked as the other parties will.
     pub(crate) fn credentials(&self, role: Role) -> anyhow::Result<(TlsFiles, Identity)> {
-        let content = self.config.content();
-        let (section, name) = match role {
-            Role::Node => (Some(&content.tls), "tls"),
-            Role::Admin => (content.admin.as_ref(), "admin"),
-        };
-        let section = section.ok_or_else(|| {
-            Failure::usage(format!("{}: the section [admin] is missing", self.config.file().display()))
-                .hint("name the administrator's certificate_file and key_file there")
-        })?;
-        let (files, certificate) = self.files(name, section, role)?;
-        let identity = Identity {
-            network: self.network(),
-            organisation: self.organisation.clone(),
-            role,
-            certificate,
-            key: self.signing.clone(),
-        };
-        Ok((files, identity))
-    }
-
-    /// Reads a certificate, and checks it as the other parties will.
-    fn files(&self, name: &str, section: &TlsSection, role: Role) -> anyhow::Result<(TlsFiles, [u8; 32])> {
-        let files = section.read(self.config.folder())?;
-        let wrong = |why: String| {
-            let (file, path) = (self.config.file().display(), section.certificate_file.display());
-            Failure::usage(format!("{file}: {name}.certificate_file: {path}: {why}"))
-                .hint(format!("name a certificate with O = {} and OU = {role}", self.organisation))
-        };
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(files.certificate.as_bytes())
-            .collect::<Result<_, _>>()
-            .map_err(|error| wrong(format!("no certificate in PEM: {error}")))?;
+        let (name, section) = self.section(role)?;
+        let (files, chain) = self.files(name, section)?;
+        let wrong = |why: String| self.wrong(name, section, &why, role);
         let claimed = ClaimedPeer::read(&chain).map_err(|error| wrong(error.to_string()))?;
         if *claimed.organisation() != self.organisation {
             return Err(wrong(format!("it is of {}", claimed.organisation())).into());
         }
-        let (root, now) = (self.member()?.tls_root.der(), self.system.clock().now());
-        let peer = claimed.verify(root, now).map_err(|error| wrong(error.to_string()))?;
+        let (root, now) = (self.member()?.tls_root, self.system.clock().now());
+        let peer = claimed.verify(root.der(), now).map_err(|error| wrong(error.to_string()))?;
         if peer.role != role {
             return Err(wrong(format!("it is for OU = {}", peer.role)).into());
         }
-        Ok((files, peer.certificate))
+        let identity = self.identity(role, peer.certificate);
+        Ok((files, identity))
+    }
+
+    fn identity(&self, role: Role, certificate: [u8; 32]) -> Identity {
+        let (network, organisation) = (self.network(), self.organisation.clone());
+        Identity { network, organisation, role, certificate, key: self.signing.clone() }
+    }
+
+    /// The section that names a role's certificate.
+    fn section(&self, role: Role) -> anyhow::Result<(&'static str, &TlsSection)> {
+        let content = self.config.content();
+        let admin = || {
+            Failure::usage(format!("{}: the section [admin] is missing", self.config.file().display()))
+                .hint("name the administrator's certificate_file and key_file there")
+        };
+        match role {
+            Role::Node => Ok(("tls", &content.tls)),
+            Role::Admin => Ok(("admin", content.admin.as_ref().ok_or_else(admin)?)),
+        }
+    }
+
+    /// Reads a certificate with its key.
+    fn files(
+        &self,
+        name: &'static str,
+        section: &TlsSection,
+    ) -> anyhow::Result<(TlsFiles, Vec<CertificateDer<'static>>)> {
+        let files = section.read(self.config.folder())?;
+        let chain = CertificateDer::pem_slice_iter(files.certificate.as_bytes()).collect::<Result<Vec<_>, _>>();
+        let chain = chain.map_err(|error| {
+            let (file, path) = (self.config.file().display(), section.certificate_file.display());
+            Failure::usage(format!("{file}: {name}.certificate_file: {path}: no certificate in PEM: {error}"))
+        })?;
+        Ok((files, chain))
+    }
+
+    fn wrong(&self, name: &str, section: &TlsSection, why: &str, role: Role) -> Failure {
+        let (file, path) = (self.config.file().display(), section.certificate_file.display());
+        Failure::usage(format!("{file}: {name}.certificate_file: {path}: {why}")).hint(format!(
+            "name a certificate with O = {} and OU = {role} that this organisation's present root has issued",
+            self.organisation
+        ))
     }
 
     /// The vocabulary that is configured, or the one built into the program.

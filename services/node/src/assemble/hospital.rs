@@ -27,7 +27,7 @@ pub(super) fn open(party: &Party, ledger: Arc<dyn Ledger>) -> anyhow::Result<Hos
         network: party.network(),
         organisation: party.organisation.clone(),
         signing: party.signing.clone(),
-        sealing: vec![party.sealing.clone()],
+        sealing: party.sealing.clone(),
         store: Store::open(&folder.join("hospital.sqlite"))?,
         ledger,
         matchers,

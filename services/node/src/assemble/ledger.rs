@@ -1,6 +1,5 @@
 //! The embedded ledger of a node: opened, and founded where it is new.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -9,19 +8,13 @@ use semblance_core::organisation::Role;
 use semblance_ledger::embedded::EmbeddedLedger;
 
 use crate::administer::Administrator;
-use crate::config::Config;
 use crate::failure::Failure;
 use crate::folder;
 use crate::party::Party;
 
-/// Where a node's embedded ledger lies.
-pub(crate) fn ledger_file(config: &Config) -> PathBuf {
-    config.data().join("ledger").join("ledger.sqlite")
-}
-
 /// Opens the ledger; a new one gets the network's genesis as its first transaction.
 pub(super) async fn open(party: &Party) -> anyhow::Result<EmbeddedLedger> {
-    let file = ledger_file(&party.config);
+    let file = party.config.ledger_file();
     file.parent().map(folder::make).transpose()?;
     let (clock, random) = (party.system.clock(), party.system.random());
     let contract = Arc::new(SemblanceContract);

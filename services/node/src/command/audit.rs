@@ -12,7 +12,6 @@ use semblance_ledger::embedded::verify::{Progress, Report, check_head, verify_fi
 use serde::Serialize;
 
 use crate::administer::failure;
-use crate::assemble::ledger_file;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::network::read_genesis;
@@ -75,7 +74,7 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
 fn verify(config: &Config, file: Option<PathBuf>, head: Option<&Path>, output: &Output) -> anyhow::Result<()> {
     let file = match file {
         Some(file) => file,
-        None if config.content().ledger.embedded => ledger_file(config),
+        None if config.content().ledger.embedded => config.ledger_file(),
         None => {
             let hint = "run this on the machine whose node holds the ledger, or name a copy of its file with --file";
             return Err(Failure::usage("this node does not hold the ledger's file").hint(hint).into());
@@ -141,7 +140,7 @@ fn read_head(path: &Path, genesis: &Genesis) -> anyhow::Result<AuditHead> {
 }
 
 async fn sign_head(config: Config, output: &Output) -> anyhow::Result<()> {
-    let party = Party::read(config, System::default())?;
+    let party = Party::open(config, System::default(), Role::Admin).await?;
     let (height, hash) = party.remote_ledger(Role::Admin)?.head().await.map_err(failure)?;
     let block = hash.context("the ledger has no block yet")?;
     let head = AuditHead {

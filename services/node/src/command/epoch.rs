@@ -58,7 +58,7 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
 }
 
 async fn act(config: Config, action: Action, output: &Output) -> anyhow::Result<()> {
-    let party = Party::read(config, System::default())?;
+    let party = Party::open(config, System::default(), Role::Admin).await?;
     let administrator = Administrator::new(party.ledger(Role::Admin)?, party.network());
     match action {
         Action::Open => {

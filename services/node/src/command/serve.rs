@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use semblance_core::organisation::Role;
+
 use crate::assemble::{Node, bind};
 use crate::config::Config;
 use crate::output::Output;
@@ -31,7 +33,11 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
 
 async fn serve(config: Config, output: &Output) -> anyhow::Result<()> {
     let stopped = stop::on_signal()?;
-    let party = Party::read(config, System::default())?;
+    let party = match config.content().ledger.embedded {
+        // The ledger in its own file knows best, and is asked when it is open.
+        true => Party::read(config, System::default())?,
+        false => Party::open(config, System::default(), Role::Node).await?,
+    };
     if party.is_pilot() {
         output.warn("this is a pilot network: hospitals may hold others' fingerprints, and could read them");
     }

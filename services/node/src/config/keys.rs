@@ -20,14 +20,17 @@ pub struct KeysSection {
     pub sealing: Option<SecretText>,
     /// File of the same.
     pub sealing_file: Option<PathBuf>,
+    /// Files of earlier sealing keys: what was sealed to them still opens.
+    #[serde(default)]
+    pub earlier_sealing_files: Vec<PathBuf>,
 }
 
 /// The keys, read.
 pub struct OrganisationKeys {
     /// Ed25519 seed.
     pub signing: Zeroizing<[u8; 32]>,
-    /// X25519 private key.
-    pub sealing: Zeroizing<[u8; 32]>,
+    /// X25519 private keys, the present one first.
+    pub sealing: Vec<Zeroizing<[u8; 32]>>,
 }
 
 impl KeysSection {
@@ -44,13 +47,16 @@ impl KeysSection {
         self.sealing().map(|_| ())
     }
 
-    /// Reads both; paths are taken from `folder`.
+    /// Reads them; paths are taken from `folder`.
     ///
     /// # Errors
     /// A file cannot be read, can be read by others, or holds something else.
     pub fn read(&self, folder: &Path) -> anyhow::Result<OrganisationKeys> {
         let signing = self.signing().map_err(anyhow::Error::msg)?.read_bytes(folder, "keys.signing")?;
-        let sealing = self.sealing().map_err(anyhow::Error::msg)?.read_bytes(folder, "keys.sealing")?;
+        let mut sealing = vec![self.sealing().map_err(anyhow::Error::msg)?.read_bytes(folder, "keys.sealing")?];
+        for file in &self.earlier_sealing_files {
+            sealing.push(Secret::File(file.clone()).read_bytes(folder, "a key of keys.earlier_sealing_files")?);
+        }
         Ok(OrganisationKeys { signing, sealing })
     }
 }

@@ -94,7 +94,21 @@ impl Config {
                 .hint("docs/src/configuration.md lists every key")
         })?;
         let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
-        Ok(Self { file: file.to_path_buf(), folder, content })
+        let config = Self { file: file.to_path_buf(), folder, content };
+        config.check_founder(text)?;
+        Ok(config)
+    }
+
+    /// The first transaction of a new ledger is an administrator's.
+    fn check_founder(&self, text: &str) -> Result<(), Failure> {
+        let founds = self.content.ledger.embedded && !self.ledger_file().exists();
+        if !founds || self.content.admin.is_some() {
+            return Ok(());
+        }
+        let (file, line) = (self.file.display(), line_of_key(text, "ledger"));
+        let what = format!("{file}:{line}: ledger: the embedded ledger is not founded yet, and [admin] is missing");
+        Err(Failure::usage(what)
+            .hint("add [admin] with the administrator's certificate: its first start writes the genesis with it"))
     }
 
     /// The file it came from.
@@ -152,6 +166,12 @@ impl Config {
     pub fn data(&self) -> PathBuf {
         self.path(&self.content.node.data)
     }
+
+    /// Where the node's embedded ledger lies, if it holds one.
+    #[must_use]
+    pub fn ledger_file(&self) -> PathBuf {
+        self.data().join("ledger").join("ledger.sqlite")
+    }
 }
 
 impl ConfigFile {
@@ -167,7 +187,12 @@ impl ConfigFile {
         if !roles.hospital && !roles.matcher && !self.ledger.embedded {
             return Err(("roles", "the node has nothing to do: set hospital, matcher or ledger.embedded".to_owned()));
         }
-        if roles.hospital && self.matchers.is_empty() && !roles.matcher {
+        if roles.hospital && roles.matcher {
+            let why =
+                "an organisation is a hospital or a matcher: run the matcher's node under an organisation of its own";
+            return Err(("roles", why.to_owned()));
+        }
+        if roles.hospital && self.matchers.is_empty() {
             return Err(("roles", "a hospital needs a matcher to ask: add a [[matchers]] section".to_owned()));
         }
         for matcher in &self.matchers {

@@ -25,6 +25,7 @@ fn full() -> ConfigFile {
             signing_file: Some("signing.key".into()),
             sealing: Some("00".repeat(32).into()),
             sealing_file: Some("sealing.key".into()),
+            earlier_sealing_files: vec!["sealing-1.key".into()],
         },
         ledger: LedgerSection {
             embedded: false,
@@ -142,6 +143,25 @@ fn sections_must_agree() {
     assert!(idle.contains("roles: the node has nothing to do"), "{idle}");
     let alone = &GOOD[..GOOD.find("[[matchers]]").unwrap()];
     assert!(error_of(alone).contains("a hospital needs a matcher"), "{}", error_of(alone));
+    let double = error_of(&GOOD.replace("hospital = true", "hospital = true\nmatcher = true"));
+    assert!(double.contains("a hospital or a matcher"), "{double}");
+}
+
+#[test]
+fn a_ledger_is_founded_with_an_administrators_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("node.toml");
+    let elsewhere = "organisation = \"matcher\"\naddress = \"https://localhost:7000\"\n[[";
+    let holder = GOOD.replacen(elsewhere, "embedded = true\n[[", 1);
+    let error = Config::parse(&file, &holder).unwrap_err();
+    assert!(error.to_string().contains("node.toml:16: ledger: the embedded ledger is not founded"), "{error}");
+    let admin = format!("{holder}[admin]\ncertificate_file = \"admin.pem\"\nkey_file = \"admin.key\"\n");
+    let founder = Config::parse(&file, &admin).unwrap();
+
+    // From then on the machine can do without.
+    std::fs::create_dir_all(founder.ledger_file().parent().unwrap()).unwrap();
+    std::fs::write(founder.ledger_file(), "").unwrap();
+    Config::parse(&file, &holder).unwrap();
 }
 
 #[cfg(unix)]
@@ -156,6 +176,22 @@ fn a_secret_others_can_read_is_refused() {
     assert!(error.to_string().contains("can be read by others (mode 644)"), "{error}");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(*Secret::File("signing.key".into()).read_bytes(folder.path(), "key").unwrap(), [0; 32]);
+}
+
+#[cfg(unix)]
+#[test]
+fn earlier_sealing_keys_follow_the_present_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    for (name, byte) in [("signing.key", "01"), ("sealing.key", "02"), ("sealing-1.key", "03")] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, byte.repeat(32)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let text = GOOD.replace("[ledger]", "earlier_sealing_files = [\"sealing-1.key\"]\n[ledger]");
+    let config = Config::parse(Path::new("node.toml"), &text).unwrap();
+    let keys = config.content().keys.read(folder.path()).unwrap();
+    assert_eq!(keys.sealing.iter().map(|key| key[0]).collect::<Vec<_>>(), [2, 3]);
 }
 
 #[test]

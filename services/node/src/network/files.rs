@@ -174,7 +174,7 @@ mod tests {
             let own = path.parent().unwrap();
             let keys = config.content().keys.read(own).unwrap();
             assert_eq!(*keys.signing, *party.signing.expose_seed());
-            assert_eq!(*keys.sealing, *party.sealing.expose());
+            assert_eq!(keys.sealing, [party.sealing.expose()]);
             assert_eq!(config.content().tls.read(own).unwrap().certificate, party.node.certificate);
             assert_eq!(config.content().ledger.embedded, party.id.as_str() == "matcher");
             assert_eq!(read_genesis(&config.path(&config.content().node.genesis)).unwrap(), *network.genesis());

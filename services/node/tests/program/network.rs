@@ -137,7 +137,8 @@ fn a_hospital_may_not_hold_fingerprints_unless_in_a_pilot() {
     run(&["init", "--out", net.to_str().unwrap(), "--hospitals", "north", "--matchers", "matcher"]).good();
     let file = net.join("north/node.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace("matcher = false", "matcher = true")).unwrap();
+    std::fs::write(&file, text.replace("hospital = true\nmatcher = false", "hospital = false\nmatcher = true"))
+        .unwrap();
     let refused = run(&["serve", "--config", file.to_str().unwrap()]);
     assert_eq!(refused.code, 2);
     assert!(refused.errors.contains("keeps fingerprints apart from hospitals"), "{}", refused.errors);

@@ -65,7 +65,7 @@ struct Report {
 /// The source cannot be read, the node cannot be reached, or reading ended early.
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     let report = crate::command::block_on(async {
-        let client = arguments.connection.client()?;
+        let client = arguments.connection.client().await?;
         import(client, arguments.path, output).await
     })?;
     output.result(&report, text)?;

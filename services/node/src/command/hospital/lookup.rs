@@ -85,7 +85,7 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
         matcher: arguments.matcher.unwrap_or_default(),
     };
     crate::command::block_on(async {
-        let mut client = arguments.connection.client()?;
+        let mut client = arguments.connection.client().await?;
         let answered = match arguments.retry {
             Some(request) => client.retry_look_up(v1::RetryLookUpRequest { request }).await,
             None => client.look_up(request).await,

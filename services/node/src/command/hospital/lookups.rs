@@ -40,7 +40,7 @@ struct Row {
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     let request = v1::ListLookUpsRequest { skip: arguments.skip, limit: arguments.limit };
     crate::command::block_on(async {
-        let mut client = arguments.connection.client()?;
+        let mut client = arguments.connection.client().await?;
         let page = client.list_look_ups(request).await.map_err(|status| failure(&status))?.into_inner();
         let rows: Vec<Row> = page.lookups.into_iter().map(row).collect();
         output.result(&rows, |rows| text(rows))

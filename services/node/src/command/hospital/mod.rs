@@ -38,8 +38,8 @@ pub struct Connection {
 
 impl Connection {
     /// A client for the node; connects with the first call.
-    fn client(&self) -> anyhow::Result<HospitalClient<Channel>> {
-        let party = Party::read(Config::read(&self.config)?, System::default())?;
+    async fn client(&self) -> anyhow::Result<HospitalClient<Channel>> {
+        let party = Party::open(Config::read(&self.config)?, System::default(), Role::Admin).await?;
         let (files, _) = party.credentials(Role::Admin)?;
         let address = self.address.clone().unwrap_or_else(|| party.config.own_address());
         let channel = party.trust.channel(&files, &party.organisation, &address)?;

@@ -46,7 +46,7 @@ struct Row {
 /// The node cannot be reached.
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     crate::command::block_on(async {
-        let mut client = arguments.connection.client()?;
+        let mut client = arguments.connection.client().await?;
         let mut rows = Vec::new();
         while rows.len() < arguments.limit {
             let request =

@@ -27,7 +27,7 @@ struct Report {
 /// The node cannot be reached.
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     crate::command::block_on(async {
-        let mut client = arguments.connection.client()?;
+        let mut client = arguments.connection.client().await?;
         let status = client.get_status(v1::GetStatusRequest {}).await.map_err(|status| failure(&status))?.into_inner();
         let v1::GetStatusResponse { hospital, cases, waiting, followed } = status;
         let report = Report { hospital, cases, waiting, followed };

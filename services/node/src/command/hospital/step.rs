@@ -94,7 +94,7 @@ pub struct CorrectArguments {
 /// The node cannot be reached or refuses.
 pub fn register(arguments: RegisterArguments, output: &Output) -> anyhow::Result<()> {
     let request = v1::RegisterRequest { selection: arguments.selected.message() };
-    tell("registered", output, async { Ok(arguments.connection.client()?.register(request).await) })
+    tell("registered", output, async { Ok(arguments.connection.client().await?.register(request).await) })
 }
 
 /// Grants consents.
@@ -118,7 +118,7 @@ pub fn consent(arguments: ConsentArguments, output: &Output) -> anyhow::Result<(
         days: arguments.days,
         text,
     };
-    tell("consented", output, async { Ok(arguments.connection.client()?.consent(request).await) })
+    tell("consented", output, async { Ok(arguments.connection.client().await?.consent(request).await) })
 }
 
 /// Publishes.
@@ -127,7 +127,7 @@ pub fn consent(arguments: ConsentArguments, output: &Output) -> anyhow::Result<(
 /// As [`register`].
 pub fn publish(arguments: PublishArguments, output: &Output) -> anyhow::Result<()> {
     let request = v1::PublishRequest { selection: arguments.selected.message() };
-    tell("published", output, async { Ok(arguments.connection.client()?.publish(request).await) })
+    tell("published", output, async { Ok(arguments.connection.client().await?.publish(request).await) })
 }
 
 /// Publishes corrections.
@@ -136,7 +136,7 @@ pub fn publish(arguments: PublishArguments, output: &Output) -> anyhow::Result<(
 /// As [`register`].
 pub fn correct(arguments: CorrectArguments, output: &Output) -> anyhow::Result<()> {
     let request = v1::CorrectRequest { selection: arguments.selected.message() };
-    tell("corrected", output, async { Ok(arguments.connection.client()?.correct(request).await) })
+    tell("corrected", output, async { Ok(arguments.connection.client().await?.correct(request).await) })
 }
 
 #[derive(Serialize)]

@@ -34,7 +34,7 @@ struct Report {
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     let request = v1::WithdrawRequest { case: arguments.case };
     crate::command::block_on(async {
-        let mut client = arguments.connection.client()?;
+        let mut client = arguments.connection.client().await?;
         let response = client.withdraw(request).await.map_err(|status| failure(&status))?.into_inner();
         let report = Report {
             case: response.case,
