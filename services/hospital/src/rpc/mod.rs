@@ -6,7 +6,9 @@ pub mod convert;
 mod import;
 mod status;
 
+use semblance_contract::wire::SignedStatement;
 use semblance_core::limits::MESSAGE_BYTES_MAX;
+use semblance_core::record::Record;
 use semblance_ledger::tls::ClaimedPeer;
 use semblance_proto::v1;
 use semblance_proto::v1::hospital_server::HospitalServer;
@@ -142,6 +144,17 @@ impl v1::hospital_server::Hospital for HospitalRpc {
         let case = convert::case(&request.into_inner().case)?;
         let report = self.service.withdraw(&actor, &case).await.map_err(|error| status(&error))?;
         Ok(Response::new(report.into()))
+    }
+
+    async fn sign_withdrawal(
+        &self,
+        request: Request<v1::SignWithdrawalRequest>,
+    ) -> Result<Response<v1::SignWithdrawalResponse>, Status> {
+        let actor = self.actor(&request).await?;
+        let case = convert::case(&request.into_inner().case)?;
+        let signed = self.service.withdrawal_to_keep(&actor, &case).await.map_err(|error| status(&error))?;
+        let (consent, statement) = (signed.0.to_string(), SignedStatement(signed.1).encode());
+        Ok(Response::new(v1::SignWithdrawalResponse { consent, statement }))
     }
 
     async fn look_up(&self, request: Request<v1::LookUpRequest>) -> Result<Response<v1::LookUpResponse>, Status> {

@@ -1,7 +1,7 @@
 //! A scratch database that blocks are replayed into, to execute transactions on it again and to compare it with the
 //! tables. It holds everything that the tables hold, but for private values.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Connection;
 use semblance_core::id::{OrganisationId, TransactionId};
@@ -37,6 +37,18 @@ impl Replay {
     /// Remembers where a transaction stands, valid or not.
     pub(super) fn index(&self, id: TransactionId, version: Version) -> Result<(), store::StoreError> {
         apply::index(&self.connection, id, version)
+    }
+
+    /// The signing keys that each member has had.
+    pub(super) fn keys_of_members(&self) -> BTreeMap<OrganisationId, Vec<VerifyingKey>> {
+        let mut keys = BTreeMap::<OrganisationId, Vec<VerifyingKey>>::new();
+        for ((member, _), key) in &self.keys {
+            let known = keys.entry(member.clone()).or_default();
+            if !known.contains(key) {
+                known.push(*key);
+            }
+        }
+        keys
     }
 
     /// Applies what a valid transaction wrote.

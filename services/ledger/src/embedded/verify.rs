@@ -5,12 +5,14 @@
 //! can rewrite it whole, from genesis on, with the members' keys that it has, and no check of the file alone finds
 //! that: for it [`check_head`] compares with a signed head that was kept elsewhere.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
 use semblance_contract::{Contract, SemblanceContract};
 use semblance_core::audit::head::AuditHead;
-use semblance_core::id::{Digest, NetworkId, TransactionId};
+use semblance_core::id::{Digest, NetworkId, OrganisationId, TransactionId};
+use semblance_core::signature::VerifyingKey;
 use semblance_core::time::Timestamp;
 
 use super::chain::Head;
@@ -41,7 +43,7 @@ impl fmt::Display for Finding {
 }
 
 /// What a walk over the file found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// The network; none before genesis.
     pub network: Option<NetworkId>,
@@ -51,6 +53,8 @@ pub struct Report {
     pub transactions: u64,
     /// The hash of each block, computed anew, in order.
     pub hashes: Vec<Digest>,
+    /// The signing keys that each member has had, in no order.
+    pub keys: BTreeMap<OrganisationId, Vec<VerifyingKey>>,
     /// What is wrong; the ledger is sound if there is nothing.
     pub findings: Vec<Finding>,
 }

@@ -25,7 +25,7 @@ const READ_AT_ONCE: u32 = 64;
 /// writer's journal nor the removal of what is purged meanwhile; only the end, the newest blocks and the tables, is seen
 /// on one snapshot.
 pub(super) fn walk(file: &Connection, contract: &dyn Contract, progress: &mut dyn FnMut(Progress)) -> Report {
-    let mut report = Report { network: None, blocks: 0, transactions: 0, hashes: Vec::new(), findings: Vec::new() };
+    let mut report = Report::default();
     let outcome = Replay::new().map_err(unreadable).and_then(|replay| {
         let mut walk = Walk { file, contract, report: &mut report, replay, previous: None };
         walk.blocks(progress)?;
@@ -37,6 +37,7 @@ pub(super) fn walk(file: &Connection, contract: &dyn Contract, progress: &mut dy
                 walk.found(None, None, what);
             }
         }
+        walk.report.keys = walk.replay.keys_of_members();
         Ok(())
     });
     if let Err(what) = outcome {

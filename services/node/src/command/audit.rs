@@ -7,20 +7,22 @@ use clap::Subcommand;
 use semblance_contract::SemblanceContract;
 use semblance_core::audit::head::{AuditHead, HeadText};
 use semblance_core::organisation::{Genesis, Role};
-use semblance_core::signature::{Signed, Statement};
+use semblance_core::signature::Statement;
 use semblance_ledger::embedded::verify::{Progress, Report, check_head, verify_file_of};
 use serde::Serialize;
 
+use super::hospital::{Connection, audit as list};
 use crate::administer::failure;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
+use crate::folder;
 use crate::network::read_genesis;
 use crate::output::Output;
 use crate::party::Party;
 use crate::progress;
 use crate::system::System;
 
-/// Verify the ledger's whole history, or sign its head to keep elsewhere.
+/// Verify the ledger's whole history, sign its head to keep elsewhere, or list the hospital's own audit.
 ///
 /// `verify` reads the ledger's file on the machine that holds it and checks every hash, link, signature and rule from
 /// the first block on. Whoever holds the ledger could rewrite it whole: `head` prints a signed line to keep elsewhere,
@@ -47,6 +49,7 @@ enum Action {
     },
     /// Print the ledger's present head, signed by this organisation, to keep elsewhere.
     Head,
+    List(list::Arguments),
 }
 
 #[derive(Serialize)]
@@ -64,10 +67,13 @@ struct Verified {
 /// # Errors
 /// Something is wrong with the history, or the ledger cannot be read.
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
-    let config = Config::read(&arguments.config)?;
     match arguments.action {
-        Action::Verify { file, head } => verify(&config, file, head.as_deref(), output),
-        Action::Head => super::block_on(sign_head(config, output)),
+        Action::Verify { file, head } => verify(&Config::read(&arguments.config)?, file, head.as_deref(), output),
+        Action::Head => super::block_on(sign_head(Config::read(&arguments.config)?, output)),
+        Action::List(list) => {
+            let connection = Connection::to(arguments.config, list.address.clone());
+            super::block_on(list::run(&connection, list, output))
+        }
     }
 }
 
@@ -81,7 +87,6 @@ fn verify(config: &Config, file: Option<PathBuf>, head: Option<&Path>, output: &
         }
     };
     let genesis = read_genesis(&config.path(&config.content().node.genesis))?;
-    let kept = head.map(|path| read_head(path, &genesis)).transpose()?;
     let bar = progress::bar(output, "verifying", 0);
     let mut tell = |progress: Progress| {
         bar.set_length(progress.of);
@@ -90,6 +95,7 @@ fn verify(config: &Config, file: Option<PathBuf>, head: Option<&Path>, output: &
     let report = verify_file_of(&SemblanceContract, &file, &mut tell)
         .with_context(|| format!("cannot verify {}", file.display()))?;
     bar.finish_and_clear();
+    let kept = head.map(|path| read_head(path, &genesis, &report)).transpose()?;
     let mut findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     if report.network != Some(genesis.network().id()) {
         findings.push("the ledger is not that of this configuration's genesis".to_owned());
@@ -126,17 +132,25 @@ fn text(verified: &Verified) -> String {
     lines.join("\n")
 }
 
-/// Reads a head that was kept, and verifies its signature with its organisation's key of the genesis.
-fn read_head(path: &Path, genesis: &Genesis) -> anyhow::Result<AuditHead> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let kept: HeadText = text.parse().with_context(|| format!("{} holds no head", path.display()))?;
-    let claim = kept.claim()?;
-    let signer = claim.claims().organisation.clone();
-    let member = genesis.organisations().iter().find(|member| member.id == signer);
-    let member = member.with_context(|| format!("the kept head is signed by {signer}, which is no founding member"))?;
-    let signed: Signed<AuditHead> =
-        claim.verify(&member.verifying_key).with_context(|| format!("the kept head is not signed by {signer}"))?;
-    Ok(signed.statement().clone())
+/// Reads a head that was kept, and verifies its signature with a key that its organisation had: that of the genesis
+/// file, or one that the history names, for an organisation that joined or rotated its keys since.
+fn read_head(path: &Path, genesis: &Genesis, report: &Report) -> anyhow::Result<AuditHead> {
+    let text = folder::read(path, folder::STATEMENT_MAX)?;
+    let kept: HeadText = std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .with_context(|| format!("{} holds no head", path.display()))?;
+    let signer = kept.claim()?.claims().organisation.clone();
+    let founding =
+        genesis.organisations().iter().filter(|member| member.id == signer).map(|member| member.verifying_key);
+    let keys = founding.chain(report.keys.get(&signer).into_iter().flatten().copied());
+    for key in keys {
+        if let Ok(signed) = kept.claim()?.verify(&key) {
+            return Ok(signed.statement().clone());
+        }
+    }
+    let what = format!("the kept head is not signed with a key that {signer} has or had");
+    Err(Failure::new(Kind::Refused, what).hint("check that the file is as `audit head` printed it").into())
 }
 
 async fn sign_head(config: Config, output: &Output) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! The hospital's actions, over the gRPC of its running node, with the administrator's certificate.
 
+pub mod audit;
 pub mod cases;
 pub mod import;
 pub mod lookup;
@@ -37,9 +38,19 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// A node that is where its configuration says, or at `address`.
+    pub(crate) const fn to(config: PathBuf, address: Option<String>) -> Self {
+        Self { config, address }
+    }
+
+    /// This organisation's administrator.
+    async fn party(&self) -> anyhow::Result<Party> {
+        Party::open(Config::read(&self.config)?, System::default(), Role::Admin).await
+    }
+
     /// A client for the node; connects with the first call.
     async fn client(&self) -> anyhow::Result<HospitalClient<Channel>> {
-        let party = Party::open(Config::read(&self.config)?, System::default(), Role::Admin).await?;
+        let party = self.party().await?;
         let (files, _) = party.credentials(Role::Admin)?;
         let address = self.address.clone().unwrap_or_else(|| party.config.own_address());
         let channel = party.trust.channel(&files, &party.organisation, &address)?;
