@@ -25,8 +25,6 @@ use crate::failure::Failure;
 const REFRESH: Duration = Duration::from_secs(10);
 /// The file's name in the node's data folder; its layout is that of a genesis with the present members.
 const FILE: &str = "members.genesis";
-/// Bytes of that file that are read at most: far more than the largest network has.
-const FILE_MAX: u64 = 1 << 20;
 
 /// The members with their keys and roots.
 pub(crate) struct KnownMembers {
@@ -156,20 +154,12 @@ impl MemberRoots for KnownMembers {
 }
 
 fn read(file: &Path) -> anyhow::Result<Option<Genesis>> {
-    let bytes = match std::fs::metadata(file).map(|found| found.len()) {
-        Ok(size) if size <= FILE_MAX => std::fs::read(file),
-        Ok(_) => Ok(Vec::new()),
-        Err(error) => Err(error),
-    };
-    match bytes {
-        Ok(bytes) => Genesis::decode(&bytes)
-            .with_context(|| {
-                format!("{} does not hold a network's members: remove it, it is made again", file.display())
-            })
-            .map(Some),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+    if !file.try_exists().with_context(|| format!("cannot look for {}", file.display()))? {
+        return Ok(None);
     }
+    let bytes = crate::folder::read(file, crate::folder::MEMBERS_MAX)?;
+    let what = || format!("{} does not hold a network's members: remove it, it is made again", file.display());
+    Genesis::decode(&bytes).with_context(what).map(Some)
 }
 
 /// Where a member's rotations lead from the keys that are known; none if one of them is not signed by the key before.

@@ -1,11 +1,13 @@
-//! `semblance init`: the files of a small network.
+//! `semblance init`: the files of a small network, or of an organisation that joins one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use semblance_core::id::OrganisationId;
+use semblance_core::organisation::OrganisationKind;
 use serde::Serialize;
 
-use crate::network::{NetworkPlan, NewNetwork, Written};
+use crate::failure::Failure;
+use crate::network::{NetworkPlan, NewNetwork, Newcomer, NewcomerPlan, Written, WrittenNewcomer, read_genesis};
 use crate::output::Output;
 use crate::system::{SystemClock, SystemRandom};
 
@@ -13,16 +15,19 @@ use crate::system::{SystemClock, SystemRandom};
 ///
 /// Each organisation gets a folder to carry to its machine, with certificates of its own authority. The authorities'
 /// own keys lie apart in `authorities`: no node needs them. Nothing is ever overwritten.
+///
+/// With `--join` it makes the folder of one organisation that joins a network which runs already, and the record that
+/// the members have to approve (`semblance member approve`, `semblance member join`).
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The folder to write to; must be empty or not there yet.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The hospitals' names, with commas: a-z, 0-9 and '-'.
-    #[arg(long, value_delimiter = ',', required = true, value_name = "NAMES")]
+    #[arg(long, value_delimiter = ',', required_unless_present = "join", value_name = "NAMES")]
     hospitals: Vec<OrganisationId>,
     /// The matchers' names, with commas; the first will hold the embedded ledger.
-    #[arg(long, value_delimiter = ',', required = true, value_name = "NAMES")]
+    #[arg(long, value_delimiter = ',', required_unless_present = "join", value_name = "NAMES")]
     matchers: Vec<OrganisationId>,
     /// The network's name, for people.
     #[arg(long, default_value = "semblance")]
@@ -36,6 +41,20 @@ pub struct Arguments {
     /// Allow hospitals to run matchers, for a trial: whoever holds fingerprints and cases of its own can read others'.
     #[arg(long)]
     pilot: bool,
+    /// Make one newcomer for the network of this genesis file, or of a later one of `semblance member show --out`.
+    #[arg(long, value_name = "GENESIS", requires = "ledger", conflicts_with_all = ["name", "pilot"])]
+    join: Option<PathBuf>,
+    /// Whose node holds the network's ledger and where: `matcher=https://matcher.example.org:7000`.
+    #[arg(long, value_name = "NAME=URL", requires = "join", value_parser = holder)]
+    ledger: Option<(OrganisationId, String)>,
+}
+
+/// Reads `--ledger`.
+fn holder(text: &str) -> Result<(OrganisationId, String), String> {
+    let (name, address) = text.split_once('=').ok_or("expected NAME=https://host:port")?;
+    let name = OrganisationId::new(name).map_err(|error| error.to_string())?;
+    crate::config::check_address(address)?;
+    Ok((name, address.to_owned()))
 }
 
 #[derive(Serialize)]
@@ -53,7 +72,18 @@ struct Report {
 /// # Errors
 /// A name is none or stands twice, or the folder holds something.
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
-    let Arguments { out, hospitals, matchers, name, hosts, port, pilot } = arguments;
+    let Arguments { out, hospitals, matchers, name, hosts, port, pilot, join, ledger } = arguments;
+    if let (Some(genesis), Some(ledger)) = (join, ledger) {
+        let (id, kind) = match (hospitals.as_slice(), matchers.as_slice()) {
+            ([id], []) => (id.clone(), OrganisationKind::Hospital),
+            ([], [id]) => (id.clone(), OrganisationKind::Matcher),
+            _ => {
+                let hint = "give one name with --hospitals or with --matchers";
+                return Err(Failure::usage("one organisation joins at a time").hint(hint).into());
+            }
+        };
+        return join_network(NewcomerPlan { id, kind, hosts, port, ledger }, &genesis, &out, output);
+    }
     let plan = NetworkPlan::new(&name, hospitals, matchers, pilot, &hosts, port)?;
     let network = NewNetwork::draw(plan, &SystemClock, &SystemRandom)?;
     let Written { genesis, configurations, authorities } = network.write(&out)?;
@@ -67,6 +97,41 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
         authorities,
     };
     output.result(&report, text)
+}
+
+#[derive(Serialize)]
+struct NewcomerReport {
+    newcomer: String,
+    network: String,
+    record: PathBuf,
+    check: String,
+    configuration: PathBuf,
+    authorities: PathBuf,
+}
+
+fn join_network(plan: NewcomerPlan, genesis: &Path, out: &Path, output: &Output) -> anyhow::Result<()> {
+    let genesis = read_genesis(genesis)?;
+    if genesis.organisations().iter().any(|member| member.id == plan.id) {
+        return Err(Failure::usage(format!("`{}` is a member already", plan.id)).into());
+    }
+    let (newcomer, network) = (plan.id.to_string(), genesis.network().id().to_string());
+    let drawn = Newcomer::draw(plan, genesis, &SystemClock, &SystemRandom)?;
+    let WrittenNewcomer { record, configuration, authorities } = drawn.write(out)?;
+    let check = drawn.check().to_string();
+    let report = NewcomerReport { newcomer, network, record, check, configuration, authorities };
+    output.result(&report, |report| {
+        let NewcomerReport { newcomer, network, record, check, configuration, authorities } = report;
+        let (record, configuration) = (record.display(), configuration.display());
+        format!(
+            "{newcomer} for network {network}\n  configuration {configuration}\n  record        {record}\n  check         \
+             {check}\nnext steps\n  1. move {} to a safe place off this machine\n  2. give the record to the members, \
+             and read the check to them over another way; each approves:\n       semblance member approve {record} --out \
+             MEMBER.approval\n  3. one of them submits it:\n       semblance member join {record} --approvals \
+             *.approval\n  4. start the node:\n       semblance serve --config {configuration}\n  5. a hospital takes \
+             part from the next epoch on: have one opened (semblance epoch open)",
+            authorities.display()
+        )
+    })
 }
 
 fn text(report: &Report) -> String {

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod epoch;
 pub mod hospital;
 pub mod init;
+pub mod member;
 pub mod serve;
 pub mod vocabulary;
 
@@ -22,6 +23,7 @@ pub enum Command {
     Demo(demo::Arguments),
     Init(init::Arguments),
     Serve(serve::Arguments),
+    Member(member::Arguments),
     Epoch(epoch::Arguments),
     Import(hospital::import::Arguments),
     Register(hospital::step::RegisterArguments),
@@ -56,6 +58,7 @@ impl Command {
             Self::Demo(arguments) => demo::run(arguments, output),
             Self::Init(arguments) => init::run(arguments, output),
             Self::Serve(arguments) => serve::run(arguments, output),
+            Self::Member(arguments) => member::run(arguments, output),
             Self::Epoch(arguments) => epoch::run(arguments, output),
             Self::Import(arguments) => hospital::import::run(arguments, output),
             Self::Register(arguments) => hospital::step::register(arguments, output),

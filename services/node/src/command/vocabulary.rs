@@ -50,12 +50,7 @@ fn open(file: Option<&Path>) -> anyhow::Result<Arc<Vocabulary>> {
 }
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let size = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
-    if size > FILE_MAX {
-        let what = format!("{} has {size} bytes, the limit is {FILE_MAX}", file.display());
-        return Err(Failure::usage(what).hint("check that it is the file you meant").into());
-    }
-    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+    crate::folder::read(file, FILE_MAX)
 }
 
 /// Which vocabulary to ask.

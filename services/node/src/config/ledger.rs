@@ -28,7 +28,7 @@ impl LedgerSection {
 }
 
 /// An address of another node is `https://host:port`: nothing between parties travels without TLS.
-pub(super) fn check_address(address: &str) -> Result<(), String> {
+pub(crate) fn check_address(address: &str) -> Result<(), String> {
     let rest =
         address.strip_prefix("https://").ok_or_else(|| format!("address `{address}` must start with https://"))?;
     let port = rest.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>().ok()));

@@ -24,6 +24,7 @@ use serde::Deserialize;
 
 pub use keys::{KeysSection, OrganisationKeys};
 pub use ledger::LedgerSection;
+pub(crate) use ledger::check_address;
 pub use listen::ListenSection;
 pub use matcher::MatcherAddress;
 pub use node::NodeSection;

@@ -1,25 +1,27 @@
 //! A network's files: one folder an organisation, the authorities' keys apart, the genesis for all.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use semblance_core::id::OrganisationId;
 use semblance_core::organisation::{Genesis, OrganisationKind};
 use semblance_core::record::Record;
+use semblance_core::sealing::SealingSecret;
+use semblance_core::signature::SigningKey;
 
 use super::{NewNetwork, NewParty};
 use crate::failure::Failure;
-use crate::folder;
+use crate::folder::{self, write_public, write_secret};
 
 /// The genesis' name in a network's folder.
 pub const GENESIS_FILE: &str = "network.genesis";
 /// The configuration's name in an organisation's folder.
 pub const NODE_FILE: &str = "node.toml";
 /// The folder of the authorities' keys, which no node needs.
-const AUTHORITIES: &str = "authorities";
+pub(super) const AUTHORITIES: &str = "authorities";
 /// The folder of an organisation's secrets.
-const SECRET: &str = "secret";
+pub(super) const SECRET: &str = "secret";
 
 /// What was written where.
 #[derive(Debug)]
@@ -43,19 +45,8 @@ impl NewNetwork {
         folder::make(&authorities)?;
         let mut configurations = Vec::new();
         for party in &self.parties {
-            let own = root.join(party.id.as_str());
-            folder::make(&own.join(SECRET))?;
-            write_public(&own.join("authority.pem"), party.authority_pem.as_bytes())?;
-            write_public(&own.join("node.pem"), party.node.certificate.as_bytes())?;
-            write_public(&own.join("admin.pem"), party.admin.certificate.as_bytes())?;
-            write_secret(&own.join(SECRET).join("node.key"), &party.node.key)?;
-            write_secret(&own.join(SECRET).join("admin.key"), &party.admin.key)?;
-            write_secret(&own.join(SECRET).join("signing.key"), &hex_line(&party.signing.expose_seed()))?;
-            write_secret(&own.join(SECRET).join("sealing.key"), &hex_line(&party.sealing.expose()))?;
-            write_secret(&authorities.join(format!("{}.key", party.id)), &party.authority_key)?;
-            let configuration = own.join(NODE_FILE);
-            write_public(&configuration, self.configuration(party).as_bytes())?;
-            write_public(&own.join(GENESIS_FILE), &self.genesis.encode())?;
+            let configuration = party.write(root, &self.place(party))?;
+            write_public(&root.join(party.id.as_str()).join(GENESIS_FILE), &self.genesis.encode())?;
             configurations.push(configuration);
         }
         let genesis = root.join(GENESIS_FILE);
@@ -63,29 +54,63 @@ impl NewNetwork {
         Ok(Written { genesis, configurations, authorities })
     }
 
-    fn configuration(&self, party: &NewParty) -> String {
+    fn place(&self, party: &NewParty) -> Place<'_> {
         let plan = &self.plan;
-        let hospital = party.kind == OrganisationKind::Hospital;
-        let holder = plan.matchers().first();
+        let elsewhere = |id| (id, format!("https://localhost:{}", plan.port_of(id)));
+        let holder = plan.matchers().first().filter(|holder| **holder != party.id);
+        Place {
+            port: plan.port_of(&party.id),
+            ledger: holder.map(elsewhere),
+            matchers: plan.matchers().iter().map(elsewhere).collect(),
+        }
+    }
+}
+
+/// Where a party's node is, and where those are that it calls.
+pub(super) struct Place<'a> {
+    /// Where it listens.
+    pub(super) port: u16,
+    /// Whose node holds the ledger; none where this one does.
+    pub(super) ledger: Option<(&'a OrganisationId, String)>,
+    /// Whom a hospital asks.
+    pub(super) matchers: Vec<(&'a OrganisationId, String)>,
+}
+
+impl NewParty {
+    /// Writes the party's folder below `root`, and the authority's key apart; returns the configuration's path.
+    pub(super) fn write(&self, root: &Path, place: &Place<'_>) -> anyhow::Result<PathBuf> {
+        let own = root.join(self.id.as_str());
+        folder::make(&own.join(SECRET))?;
+        self.tls.write(&own, &root.join(AUTHORITIES).join(format!("{}.key", self.id)))?;
+        write_signing(&own, &self.signing)?;
+        write_sealing(&own, &self.sealing)?;
+        let configuration = own.join(NODE_FILE);
+        write_public(&configuration, self.configuration(place).as_bytes())?;
+        Ok(configuration)
+    }
+
+    fn configuration(&self, place: &Place<'_>) -> String {
+        let hospital = self.kind == OrganisationKind::Hospital;
         let mut text = String::new();
         let mut line = |content: &str| {
             // Writing to a string does not fail.
             let _ = writeln!(text, "{content}");
         };
         line("# Every key: docs/src/configuration.md. Paths are taken from this file's folder.");
-        line(&format!("[node]\norganisation = \"{}\"\ndata = \"data\"\ngenesis = \"{GENESIS_FILE}\"\n", party.id));
+        line(&format!("[node]\norganisation = \"{}\"\ndata = \"data\"\ngenesis = \"{GENESIS_FILE}\"\n", self.id));
         line(&format!("[roles]\nhospital = {hospital}\nmatcher = {}\n", !hospital));
-        line(&format!("[listen]\naddress = \"127.0.0.1:{}\"\n", plan.port_of(&party.id)));
+        line(&format!("[listen]\naddress = \"127.0.0.1:{}\"\n", place.port));
         line(&format!("[tls]\ncertificate_file = \"node.pem\"\nkey_file = \"{SECRET}/node.key\"\n"));
         line(&format!("[admin]\ncertificate_file = \"admin.pem\"\nkey_file = \"{SECRET}/admin.key\"\n"));
         line(&format!("[keys]\nsigning_file = \"{SECRET}/signing.key\"\nsealing_file = \"{SECRET}/sealing.key\"\n"));
-        let elsewhere = |id| format!("organisation = \"{id}\"\naddress = \"https://localhost:{}\"\n", plan.port_of(id));
-        match holder.filter(|holder| **holder != party.id) {
+        let elsewhere =
+            |(id, address): &(&OrganisationId, String)| format!("organisation = \"{id}\"\naddress = \"{address}\"\n");
+        match &place.ledger {
             None => line("[ledger]\nembedded = true\n"),
             Some(holder) => line(&format!("[ledger]\n{}", elsewhere(holder))),
         }
         if hospital {
-            for matcher in plan.matchers() {
+            for matcher in &place.matchers {
                 line(&format!("[[matchers]]\n{}", elsewhere(matcher)));
             }
         }
@@ -93,13 +118,23 @@ impl NewNetwork {
     }
 }
 
+/// Writes a signing key among the secrets of a folder.
+pub(super) fn write_signing(own: &Path, key: &SigningKey) -> anyhow::Result<()> {
+    write_secret(&own.join(SECRET).join("signing.key"), &hex_line(&key.expose_seed()))
+}
+
+/// Writes a sealing key among the secrets of a folder.
+pub(super) fn write_sealing(own: &Path, key: &SealingSecret) -> anyhow::Result<()> {
+    write_secret(&own.join(SECRET).join("sealing.key"), &hex_line(&key.expose()))
+}
+
 /// Reads a genesis file.
 ///
 /// # Errors
 /// It cannot be read or holds no genesis.
 pub fn read_genesis(path: &Path) -> anyhow::Result<Genesis> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        Failure::usage(format!("the genesis file {} cannot be read: {error}", path.display()))
+    let bytes = folder::read(path, folder::MEMBERS_MAX).map_err(|error| {
+        Failure::usage(format!("the genesis file {} cannot be read: {}", path.display(), error.root_cause()))
             .hint("copy network.genesis from whoever ran `semblance init`, and set node.genesis to it")
     })?;
     Genesis::decode(&bytes).with_context(|| format!("{} is no genesis of a network", path.display()))
@@ -109,7 +144,8 @@ fn hex_line(bytes: &[u8; 32]) -> zeroize::Zeroizing<String> {
     zeroize::Zeroizing::new(hex::encode(bytes) + "\n")
 }
 
-fn refuse_content(folder: &Path) -> anyhow::Result<()> {
+/// Refuses a folder that holds something.
+pub(super) fn refuse_content(folder: &Path) -> anyhow::Result<()> {
     let mut entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -120,28 +156,6 @@ fn refuse_content(folder: &Path) -> anyhow::Result<()> {
         return Err(failure.hint("name a folder that is empty or not there yet").into());
     }
     Ok(())
-}
-
-fn write_public(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    write_new(path, content, 0o644)
-}
-
-fn write_secret(path: &Path, content: &str) -> anyhow::Result<()> {
-    write_new(path, content.as_bytes(), 0o600)
-}
-
-fn write_new(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(mode);
-    }
-    #[cfg(not(unix))]
-    let _ = mode;
-    let mut file = options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
-    file.write_all(content).and_then(|()| file.sync_all()).with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]
@@ -175,7 +189,7 @@ mod tests {
             let keys = config.content().keys.read(own).unwrap();
             assert_eq!(*keys.signing, *party.signing.expose_seed());
             assert_eq!(keys.sealing, [party.sealing.expose()]);
-            assert_eq!(config.content().tls.read(own).unwrap().certificate, party.node.certificate);
+            assert_eq!(config.content().tls.read(own).unwrap().certificate, party.tls.node.certificate);
             assert_eq!(config.content().ledger.embedded, party.id.as_str() == "matcher");
             assert_eq!(read_genesis(&config.path(&config.content().node.genesis)).unwrap(), *network.genesis());
         }

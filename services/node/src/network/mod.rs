@@ -1,24 +1,28 @@
-//! A new small network: its genesis, and each organisation's keys, certificates and configuration.
+//! A new small network: its genesis, and each organisation's keys, certificates and configuration. Also those of an
+//! organisation that joins later, and what a member's rotation brings.
 //!
 //! `init` writes it into a folder for people to carry to their machines; `demo` runs it where it lies.
 
 mod authority;
 mod files;
+mod newcomer;
 mod plan;
+mod renewed;
+mod tls;
 
 pub use files::{GENESIS_FILE, NODE_FILE, Written, read_genesis};
+pub use newcomer::{Newcomer, NewcomerPlan, WrittenNewcomer};
 pub use plan::NetworkPlan;
+pub(crate) use renewed::{Renewal, Renewed};
 
 use semblance_core::id::{NetworkId, OrganisationId};
-use semblance_core::organisation::{Genesis, Network, Organisation, OrganisationKind, SealingKey, Separation, TlsRoot};
+use semblance_core::organisation::{Genesis, Network, Organisation, OrganisationKind, SealingKey, Separation};
 use semblance_core::random::RandomSource;
 use semblance_core::sealing::{SealingKeyId, SealingSecret};
 use semblance_core::signature::SigningKey;
 use semblance_core::time::Clock;
-use zeroize::Zeroizing;
 
-use crate::config::TlsFiles;
-use authority::{Authority, Holder};
+use tls::PartyTls;
 
 /// A network that was just drawn; nothing of it is written yet.
 pub struct NewNetwork {
@@ -31,10 +35,7 @@ pub struct NewNetwork {
 struct NewParty {
     id: OrganisationId,
     kind: OrganisationKind,
-    authority_pem: String,
-    authority_key: Zeroizing<String>,
-    node: TlsFiles,
-    admin: TlsFiles,
+    tls: PartyTls,
     signing: SigningKey,
     sealing: SealingSecret,
 }
@@ -71,7 +72,7 @@ fn draw_party(
     clock: &dyn Clock,
     random: &dyn RandomSource,
 ) -> anyhow::Result<(NewParty, Organisation)> {
-    let authority = Authority::new(id, clock.now())?;
+    let tls = PartyTls::issue(id, hosts, clock)?;
     let signing = SigningKey::random(random);
     let sealing = SealingSecret::random(random)?;
     let member = Organisation {
@@ -79,18 +80,9 @@ fn draw_party(
         kind,
         verifying_key: signing.verifying_key(),
         sealing_key: SealingKey { id: SealingKeyId(1), public: *sealing.public() },
-        tls_root: TlsRoot::new(authority.der().to_vec())?,
+        tls_root: tls.root.clone(),
         rotations: 0,
     };
-    let party = NewParty {
-        id: id.clone(),
-        kind,
-        authority_pem: authority.pem(),
-        authority_key: authority.key_pem(),
-        node: authority.issue(Holder::Node, hosts)?,
-        admin: authority.issue(Holder::Admin, &[])?,
-        signing,
-        sealing,
-    };
+    let party = NewParty { id: id.clone(), kind, tls, signing, sealing };
     Ok((party, member))
 }

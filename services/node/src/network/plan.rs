@@ -16,6 +16,13 @@ pub struct NetworkPlan {
     port: u16,
 }
 
+/// The names that every node's certificate holds for: those of its own machine, then these.
+pub(super) fn with_this_machine(hosts: &[String]) -> Vec<String> {
+    let mut all = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    all.extend(hosts.iter().filter(|host| !matches!(host.as_str(), "localhost" | "127.0.0.1")).cloned());
+    all
+}
+
 impl NetworkPlan {
     /// Checks a plan. The first matcher will hold the embedded ledger; nodes listen from `port` on, matchers first.
     ///
@@ -41,9 +48,7 @@ impl NetworkPlan {
         if usize::from(port) + last > usize::from(u16::MAX) {
             return Err(Failure::usage(format!("from port {port} on there is no room for {last} nodes")));
         }
-        let mut all_hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        all_hosts.extend(hosts.iter().filter(|host| !matches!(host.as_str(), "localhost" | "127.0.0.1")).cloned());
-        Ok(Self { name: name.to_owned(), hospitals, matchers, pilot, hosts: all_hosts, port })
+        Ok(Self { name: name.to_owned(), hospitals, matchers, pilot, hosts: with_this_machine(hosts), port })
     }
 
     /// The network's name, for people.

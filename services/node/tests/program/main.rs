@@ -8,6 +8,8 @@
 )]
 
 mod demo;
+mod examples;
 mod help;
+mod members;
 mod network;
 mod process;

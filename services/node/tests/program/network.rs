@@ -1,7 +1,7 @@
 //! A network of processes, made by `init` and spoken to by the commands: from import to withdrawal and audit.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ const SYMPTOMS: [[&str; 6]; 2] = [
     ["HP:0001166", "HP:0000545", "HP:0001519", "HP:0002650", "HP:0001382", "HP:0000768"],
 ];
 
-fn write_patients(path: &Path, hospital: &str, count: usize) {
+pub(crate) fn write_patients(path: &Path, hospital: &str, count: usize) {
     let lines: Vec<String> = (0..count)
         .map(|number| {
             let observed = SYMPTOMS[number % SYMPTOMS.len()];
@@ -24,7 +24,7 @@ fn write_patients(path: &Path, hospital: &str, count: usize) {
 }
 
 /// A port from which so many are free at this moment.
-fn free_ports(count: u16) -> u16 {
+pub(crate) fn free_ports(count: u16) -> u16 {
     for _ in 0..100 {
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
@@ -35,7 +35,18 @@ fn free_ports(count: u16) -> u16 {
     panic!("no {count} free ports in a row");
 }
 
-fn publish_all(node: &Node, patients: &Path, count: u64) {
+/// Makes the files of a network of north, south and matcher, whose nodes listen from a port on; `more` ports after
+/// theirs are free.
+pub(crate) fn found(folder: &Path, more: u16) -> (PathBuf, u16) {
+    let (net, port) = (folder.join("net"), free_ports(3 + more));
+    let (out, first) = (net.to_str().unwrap(), port.to_string());
+    let names = ["--hospitals", "north,south", "--matchers", "matcher"];
+    let made = run(&[&["init", "--out", out, "--port", &first], &names[..]].concat()).good();
+    assert_eq!(made["separation"], "true");
+    (net, port)
+}
+
+pub(crate) fn publish_all(node: &Node, patients: &Path, count: u64) {
     let imported = node.run(&["import", patients.to_str().unwrap()]).good();
     assert_eq!((imported["imported"].as_u64(), imported["refused"].as_u64()), (Some(count), Some(0)));
     let again = node.run(&["import", patients.to_str().unwrap()]).good();
@@ -46,32 +57,18 @@ fn publish_all(node: &Node, patients: &Path, count: u64) {
     }
 }
 
-fn look_up(node: &Node, case: &str, breadth: &str) -> Value {
+pub(crate) fn look_up(node: &Node, case: &str, breadth: &str) -> Value {
     node.run(&["lookup", case, "--clinician", "dr-a", "--breadth", breadth]).good()
 }
 
-fn handles(finding: &Value) -> Vec<&str> {
+pub(crate) fn handles(finding: &Value) -> Vec<&str> {
     finding["matches"].as_array().unwrap().iter().map(|found| found["handle"].as_str().unwrap()).collect()
 }
 
 #[test]
 fn a_network_of_processes_publishes_finds_and_proves() {
     let folder = tempfile::tempdir().unwrap();
-    let net = folder.path().join("net");
-    let port = free_ports(3).to_string();
-    let made = run(&[
-        "init",
-        "--out",
-        net.to_str().unwrap(),
-        "--hospitals",
-        "north,south",
-        "--matchers",
-        "matcher",
-        "--port",
-        &port,
-    ])
-    .good();
-    assert_eq!(made["separation"], "true");
+    let (net, _) = found(folder.path(), 0);
     let twice = run(&["init", "--out", net.to_str().unwrap(), "--hospitals", "north", "--matchers", "matcher"]);
     assert_eq!(twice.code, 2, "keys are never overwritten: {}", twice.errors);
 
@@ -118,6 +115,8 @@ fn a_network_of_processes_publishes_finds_and_proves() {
     let dead = south.run(&["publish", case]);
     assert_eq!(dead.code, 3, "a withdrawn consent is dead: {}", dead.errors);
 
+    submit_elsewhere(&north, &south, folder.path());
+
     let stranger = net.join("south/node.toml");
     let address = format!("https://{}", north.ready["address"].as_str().unwrap());
     let foreign = run(&["cases", "--config", stranger.to_str().unwrap(), "--address", &address]);
@@ -128,6 +127,39 @@ fn a_network_of_processes_publishes_finds_and_proves() {
     for node in [north, south, matcher] {
         assert_eq!(node.stop(), 0);
     }
+}
+
+/// A withdrawal that north's patient was handed is submitted by south, and north learns of it.
+fn submit_elsewhere(north: &Node, south: &Node, folder: &Path) {
+    let case = |node: &Node| {
+        let all = node.run(&["cases"]).good();
+        all.as_array().unwrap().iter().find(|row| row["case"] == "north-2").unwrap().clone()
+    };
+    let file = folder.join("withdrawal");
+    let path = file.to_str().unwrap();
+    let kept = north.run(&["withdraw", "north-2", "--export", path]).good();
+    assert_eq!(case(north)["consent"], "live", "signed is not withdrawn");
+    let handle = case(north)["handle"].as_str().unwrap().to_owned();
+    assert!(handles(&look_up(south, "south-2", "close")).contains(&handle.as_str()));
+
+    let changed = folder.join("changed");
+    let mut bytes = std::fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&changed, bytes).unwrap();
+    let forged = south.run(&["withdraw", "--statement", changed.to_str().unwrap()]);
+    assert_eq!(forged.code, 3, "{}", forged.errors);
+
+    let withdrawn = south.run(&["withdraw", "--statement", path]).good();
+    assert_eq!((&withdrawn["consent"], &withdrawn["purged"]), (&kept["consent"], &json!(1)));
+    assert!(!handles(&look_up(south, "south-2", "close")).contains(&handle.as_str()));
+    let again = south.run(&["withdraw", "--statement", path]).good();
+    assert_eq!(again["withdrawn"], true, "a second time changes nothing and succeeds");
+
+    let lines = north.run(&["audit", "list", "--subject", "north-2"]).good();
+    let signed: Vec<_> = lines.as_array().unwrap().iter().filter(|line| line["action"] == "sign-withdrawal").collect();
+    assert_eq!(signed.len(), 1, "{lines}");
+    let denied = north.run(&["audit", "list", "--denied", "--action", "look-up"]).good();
+    assert!(denied.as_array().unwrap().iter().all(|line| line["code"] != "ok"));
 }
 
 #[test]

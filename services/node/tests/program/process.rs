@@ -13,7 +13,7 @@ use semblance_node::tls::Trust;
 use serde_json::Value;
 
 /// How long a server may take until it is ready, and a command until it ends, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_semblance"));
