@@ -72,8 +72,14 @@ pub(crate) async fn run(connection: &Connection, arguments: Arguments, output: &
 }
 
 fn row(line: v1::AuditLine) -> Row {
-    let v1::AuditLine { id, at, actor, action, subject, code } = line;
-    Row { id, at: moment(at), actor, action, subject, code }
+    Row {
+        id: line.id,
+        at: moment(line.at),
+        actor: line.actor,
+        action: line.action,
+        subject: line.subject,
+        code: line.code,
+    }
 }
 
 fn text(rows: &[Row]) -> String {
