@@ -16,6 +16,7 @@
 pub mod between;
 pub mod by_hand;
 pub mod case;
+pub mod door;
 pub mod kill;
 pub mod network;
 pub mod world;

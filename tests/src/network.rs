@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use semblance_contract::SemblanceContract;
-use semblance_contract::wire::{Empty, List, OpenEpoch};
+use semblance_contract::wire::{Empty, EpochArgument, List, OpenEpoch};
 use semblance_core::epoch::{Profile, SealedEpochKey, VocabularyRelease};
 use semblance_core::id::{Digest, NetworkId, OrganisationId};
 use semblance_core::organisation::{
@@ -22,6 +22,8 @@ use semblance_keys::EpochKey;
 use semblance_ledger::embedded::{EmbeddedLedger, OpenError};
 use semblance_ledger::identity::Identity;
 use semblance_ledger::{Call, Committed, Ledger, LedgerError};
+
+use crate::door::Certificates;
 
 /// Every network's id.
 pub const NETWORK: NetworkId = NetworkId::from_bytes([0x5e; 16]);
@@ -41,15 +43,19 @@ pub struct Member {
     pub signing: SigningKey,
     /// What is sealed to it.
     pub sealing: SealingSecret,
+    /// Its root and its node's certificate.
+    pub tls: Arc<Certificates>,
 }
 
 impl Member {
-    /// Makes one whose keys follow from its name.
+    /// Makes one whose keys follow from its name; its certificates are new each time.
     #[must_use]
     pub fn new(name: &str, kind: OrganisationKind) -> Self {
         let secret = |purpose: &str| *Digest::of(format!("{purpose} of {name}").as_bytes()).as_bytes();
+        let id = OrganisationId::new(name).unwrap();
         Self {
-            id: OrganisationId::new(name).unwrap(),
+            tls: Arc::new(Certificates::issue(&id)),
+            id,
             kind,
             signing: SigningKey::from_seed(&secret("signing key")),
             sealing: SealingSecret::from_bytes(secret("sealing key")).unwrap(),
@@ -64,7 +70,7 @@ impl Member {
             kind: self.kind,
             verifying_key: self.signing.verifying_key(),
             sealing_key: SealingKey { id: SealingKeyId(1), public: *self.sealing.public() },
-            tls_root: TlsRoot::new(self.id.as_str().as_bytes().to_vec()).unwrap(),
+            tls_root: TlsRoot::new(self.tls.root.clone()).unwrap(),
             rotations: 0,
         }
     }
@@ -142,6 +148,14 @@ impl TestNetwork {
         let opener = &self.members[0].id;
         let admin = self.handle(opener, Role::Admin);
         let (_, Empty) = submit(admin.as_ref(), call("open_epoch", &argument, &[])).await.unwrap();
+    }
+
+    /// Closes an epoch, as the first hospital's administrator.
+    pub async fn close_epoch(&self, number: EpochNumber) {
+        let closer = &self.members[0].id;
+        let admin = self.handle(closer, Role::Admin);
+        let close = call("close_epoch", &EpochArgument(number), std::slice::from_ref(closer));
+        let (_, Empty) = submit(admin.as_ref(), close).await.unwrap();
     }
 
     /// The hospitals.

@@ -1,16 +1,16 @@
 //! A whole network in one process: hospitals and matchers on one embedded ledger, each with its own files and keys.
 //!
-//! Hospitals reach matchers by a call instead of gRPC; everything else is the real thing. Nothing runs by itself but
-//! the matchers' followers: [`World::settle`] lets everyone read the ledger to its end.
+//! Hospitals reach matchers over gRPC and mutual TLS; the ledger is in this process. Nothing runs by itself but the
+//! matchers: [`World::settle`] lets everyone read the ledger to its end.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use semblance_core::id::{OrganisationId, RequestId};
+use semblance_core::id::RequestId;
 use semblance_core::lookup::Purpose;
 use semblance_core::organisation::{OrganisationKind, Role};
 use semblance_core::query::Breadth;
@@ -18,65 +18,28 @@ use semblance_core::term::TermId;
 use semblance_core::vocabulary::Vocabulary;
 use semblance_hospital::import::{Bounds, ImportReport, Unobserved};
 use semblance_hospital::lookup::{LookupReport, Question};
-use semblance_hospital::matcher::{Found, MatcherError, MatcherPort, Search};
+use semblance_hospital::matcher::{MatcherPort, Search};
 use semblance_hospital::store::Store;
 use semblance_hospital::store::case::LocalCaseId;
 use semblance_hospital::{ConsentTerms, HospitalError, HospitalService, Parts, Selection};
 use semblance_keys::EpochKeySeeds;
 use semblance_ledger::Ledger;
+use semblance_matcher::Matcher;
 use semblance_matcher::budget::BudgetLimits;
-use semblance_matcher::{IncomingSearch, Matcher, SearchError};
 use tempfile::TempDir;
 
+use crate::door::{Door, Served};
 use crate::network::{Member, NETWORK, TestNetwork};
 use crate::write::matcher::{caught_up, start, start_on};
 
 /// How long a follower of the ledger waits for more before it has read all.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// A matcher's search, as long as it runs; shared with the doors that lead to it.
-type Running = Arc<Mutex<Option<Arc<semblance_matcher::Search>>>>;
-
-/// The way of one hospital to one matcher.
-struct Door {
-    matcher: OrganisationId,
-    caller: OrganisationId,
-    running: Running,
-    /// What went through, so that a test can send it again.
-    sent: Arc<Mutex<Vec<Search>>>,
-}
-
-#[async_trait]
-impl MatcherPort for Door {
-    fn organisation(&self) -> &OrganisationId {
-        &self.matcher
-    }
-
-    async fn search(&self, search: Search) -> Result<Found, MatcherError> {
-        let running = self.running.lock().unwrap().clone();
-        let running = running.ok_or_else(|| MatcherError::Unavailable("connection refused".to_owned()))?;
-        self.sent.lock().unwrap().push(search.clone());
-        let incoming = IncomingSearch { request: search.request, query: search.query, query_salt: search.salt };
-        match running.search(&self.caller, incoming).await {
-            Ok(found) => Ok(Found { answer: found.answer, transaction: found.transaction, block: found.block }),
-            Err(error) => Err(refusal(&error)),
-        }
-    }
-}
-
-/// As the program reads it off the wire.
-fn refusal(error: &SearchError) -> MatcherError {
-    match error.word() {
-        "index-behind" | "ledger-unavailable" | "under-way" | "busy" => MatcherError::Unavailable(error.to_string()),
-        word => MatcherError::Refused { code: word.to_owned(), message: error.to_string() },
-    }
-}
-
-/// A matcher: its folder, the door to it, and itself while it runs.
+/// A matcher: its folder, where it is served, and itself while it runs.
 struct MatcherParty {
     folder: PathBuf,
-    running: Running,
-    matcher: Option<Matcher>,
+    address: Option<SocketAddr>,
+    running: Option<(Matcher, Served)>,
 }
 
 /// The network.
@@ -109,7 +72,7 @@ impl World {
             std::fs::create_dir(&folder).unwrap();
             match member.kind {
                 OrganisationKind::Matcher => {
-                    let party = MatcherParty { folder, running: Running::default(), matcher: None };
+                    let party = MatcherParty { folder, address: None, running: None };
                     world.matchers.insert(member.id.to_string(), party);
                     world.start_matcher(member.id.as_str()).await;
                 }
@@ -125,12 +88,8 @@ impl World {
 
     fn open_hospital(&self, member: &Member) -> HospitalService {
         let door = |(name, party): (&String, &MatcherParty)| -> Arc<dyn MatcherPort> {
-            Arc::new(Door {
-                matcher: OrganisationId::new(name).unwrap(),
-                caller: member.id.clone(),
-                running: Arc::clone(&party.running),
-                sent: Arc::clone(&self.sent),
-            })
+            let there = (self.network.member(name), party.address.unwrap());
+            Arc::new(Door::new(there, member, Arc::clone(&self.sent)))
         };
         let file = self.folder_of(member.id.as_str()).join("hospital.db");
         open_hospital(&self.network, member, &file, self.matchers.iter().map(door).collect())
@@ -157,7 +116,7 @@ impl World {
     /// The search of the running matcher, to be called as anyone.
     #[must_use]
     pub fn search(&self) -> Arc<semblance_matcher::Search> {
-        self.matchers["matcher"].running.lock().unwrap().clone().unwrap()
+        self.matchers["matcher"].running.as_ref().unwrap().0.search()
     }
 
     /// What hospitals have sent to matchers so far, the exact bytes.
@@ -169,26 +128,27 @@ impl World {
     /// Starts a matcher on the files it has.
     pub async fn start_matcher(&mut self, name: &str) {
         let matcher = start(&self.network, &self.matchers[name].folder).await;
-        self.run_matcher(name, matcher);
+        self.run_matcher(name, matcher).await;
     }
 
     /// Starts a stopped matcher on the files it has, with a ledger and budgets of the test's own.
     pub async fn start_matcher_on(&mut self, name: &str, ledger: Arc<dyn Ledger>, budgets: BudgetLimits) {
         let matcher = start_on(&self.network, &self.matchers[name].folder, ledger, budgets).await;
-        self.run_matcher(name, matcher);
+        self.run_matcher(name, matcher).await;
     }
 
-    fn run_matcher(&mut self, name: &str, matcher: Matcher) {
+    async fn run_matcher(&mut self, name: &str, matcher: Matcher) {
+        let served = Served::start(&self.network, name, &matcher, self.matchers[name].address).await;
         let party = self.matchers.get_mut(name).unwrap();
-        *party.running.lock().unwrap() = Some(matcher.search());
-        party.matcher = Some(matcher);
+        party.address = Some(served.address);
+        party.running = Some((matcher, served));
     }
 
     /// Stops a matcher: nobody reaches it any more.
     pub async fn stop_matcher(&mut self, name: &str) {
-        let party = self.matchers.get_mut(name).unwrap();
-        *party.running.lock().unwrap() = None;
-        party.matcher.take().unwrap().stop().await.unwrap();
+        let (matcher, served) = self.matchers.get_mut(name).unwrap().running.take().unwrap();
+        served.stop().await;
+        matcher.stop().await.unwrap();
     }
 
     /// Throws a stopped matcher's files away.
@@ -198,7 +158,7 @@ impl World {
 
     /// Lets everyone read the ledger to its end.
     pub async fn settle(&self) {
-        for matcher in self.matchers.values().filter_map(|party| party.matcher.as_ref()) {
+        for (matcher, _) in self.matchers.values().filter_map(|party| party.running.as_ref()) {
             caught_up(&self.network, matcher).await;
         }
         for hospital in self.hospitals.values() {
@@ -300,8 +260,9 @@ pub fn open_hospital(
 /// The way to a network's matcher, which does not run: enough for a hospital that publishes.
 #[must_use]
 pub fn closed_door(network: &TestNetwork, caller: &Member) -> Arc<dyn MatcherPort> {
-    let (matcher, caller) = (network.matcher().id.clone(), caller.id.clone());
-    Arc::new(Door { matcher, caller, running: Running::default(), sent: Arc::default() })
+    // Nobody listens at the port that is set aside for "discard".
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
+    Arc::new(Door::new((network.matcher(), nowhere), caller, Arc::default()))
 }
 
 /// A close look-up by dr-a, for a diagnosis, of ten cases.
