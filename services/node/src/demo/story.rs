@@ -307,7 +307,8 @@ mod tests {
     #[test]
     fn every_broken_promise_fails_the_demo() {
         good().holds().unwrap();
-        let breaks: [(&str, fn(&mut Story)); 8] = [
+        type Break = fn(&mut Story);
+        let breaks: [(&str, Break); 8] = [
             ("chain", |story| story.chain.intact = false),
             ("was searched", |story| story.plaintext.files = 0),
             ("plaintext", |story| story.plaintext.found.push("ledger".into())),
