@@ -145,6 +145,15 @@ impl From<StepReport> for v1::StepResponse {
     }
 }
 
+pub(super) fn signed_withdrawal(
+    consent: semblance_core::id::ConsentId,
+    source: semblance_core::signature::SignedBytes,
+) -> v1::SignWithdrawalResponse {
+    let statement = semblance_contract::wire::SignedStatement(source);
+    let statement = semblance_core::record::Record::encode(&statement);
+    v1::SignWithdrawalResponse { consent: consent.to_string(), statement }
+}
+
 impl From<WithdrawalReport> for v1::WithdrawResponse {
     fn from(report: WithdrawalReport) -> Self {
         Self {

@@ -6,9 +6,7 @@ pub mod convert;
 mod import;
 mod status;
 
-use semblance_contract::wire::SignedStatement;
 use semblance_core::limits::MESSAGE_BYTES_MAX;
-use semblance_core::record::Record;
 use semblance_ledger::tls::ClaimedPeer;
 use semblance_proto::v1;
 use semblance_proto::v1::hospital_server::HospitalServer;
@@ -152,9 +150,9 @@ impl v1::hospital_server::Hospital for HospitalRpc {
     ) -> Result<Response<v1::SignWithdrawalResponse>, Status> {
         let actor = self.actor(&request).await?;
         let case = convert::case(&request.into_inner().case)?;
-        let signed = self.service.withdrawal_to_keep(&actor, &case).await.map_err(|error| status(&error))?;
-        let (consent, statement) = (signed.0.to_string(), SignedStatement(signed.1).encode());
-        Ok(Response::new(v1::SignWithdrawalResponse { consent, statement }))
+        let signed = self.service.withdrawal_to_keep(&actor, &case).await;
+        let (consent, source) = signed.map_err(|error| status(&error))?;
+        Ok(Response::new(convert::signed_withdrawal(consent, source)))
     }
 
     async fn look_up(&self, request: Request<v1::LookUpRequest>) -> Result<Response<v1::LookUpResponse>, Status> {
