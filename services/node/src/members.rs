@@ -5,6 +5,7 @@
 //! whoever holds the ledger cannot put other keys in their place. A newcomer is taken from the ledger as it stands.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -135,11 +136,14 @@ impl KnownMembers {
     /// Writes the file, whole or not at all. Without it the ledger is asked again after the next start.
     fn keep(&self) {
         let Some(file) = &self.file else { return };
-        let new = file.with_extension("new");
         let written = self.snapshot().and_then(|members| {
-            file.parent().map(crate::folder::make).transpose()?;
-            std::fs::write(&new, members.encode())?;
-            Ok(std::fs::rename(&new, file)?)
+            let folder = file.parent().unwrap_or(Path::new("."));
+            crate::folder::make(folder)?;
+            // Under a name of its own: a command may write at the same time as the node.
+            let mut new = tempfile::NamedTempFile::new_in(folder)?;
+            new.write_all(&members.encode())?;
+            new.persist(file)?;
+            Ok(())
         });
         if let Err(error) = written {
             tracing::warn!(%error, file = %file.display(), "the members are not kept");

@@ -1,5 +1,7 @@
 //! Progress people can see: on standard error, only on a terminal, never when JSON is wanted.
 
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::Output;
@@ -15,6 +17,13 @@ pub(crate) fn bytes(output: &Output, what: &str, bytes: u64) -> ProgressBar {
         0 => styled(output, what, 0, "  {msg} {bytes} {elapsed}"),
         bytes => styled(output, what, bytes, "  {msg:34} {bar:30} {bytes}/{total_bytes} {elapsed}"),
     }
+}
+
+/// A sign of life for work that does not say how long it takes.
+pub(crate) fn working(output: &Output, what: &str) -> ProgressBar {
+    let bar = styled(output, what, 0, "  {spinner} {msg} {elapsed}");
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }
 
 fn styled(output: &Output, what: &str, length: u64, template: &str) -> ProgressBar {

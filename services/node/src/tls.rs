@@ -16,7 +16,7 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::CryptoProvider;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -138,6 +138,21 @@ impl fmt::Debug for Callee {
     }
 }
 
+impl Callee {
+    /// What verifies with the root of this moment.
+    fn present(&self) -> Result<Arc<WebPkiServerVerifier>, rustls::Error> {
+        let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let root = self.members.root(&self.organisation).ok_or(unknown)?;
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(root))?;
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))
+    }
+}
+
+type Checked = Result<HandshakeSignatureValid, rustls::Error>;
+
 impl ServerCertVerifier for Callee {
     fn verify_server_cert(
         &self,
@@ -147,32 +162,15 @@ impl ServerCertVerifier for Callee {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        let root = self.members.root(&self.organisation).ok_or(unknown)?;
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from(root))?;
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
-            .build()
-            .map_err(|error| rustls::Error::General(error.to_string()))?
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        self.present()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    fn verify_tls12_signature(&self, bytes: &[u8], by: &CertificateDer<'_>, signed: &DigitallySignedStruct) -> Checked {
+        self.present()?.verify_tls12_signature(bytes, by, signed)
     }
 
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    fn verify_tls13_signature(&self, bytes: &[u8], by: &CertificateDer<'_>, signed: &DigitallySignedStruct) -> Checked {
+        self.present()?.verify_tls13_signature(bytes, by, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

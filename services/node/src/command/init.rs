@@ -35,10 +35,11 @@ pub struct Arguments {
     /// Further host names or addresses for the nodes' certificates, beside localhost and 127.0.0.1.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     hosts: Vec<String>,
-    /// The first port; matchers come first, then hospitals.
+    /// The first port; matchers come first, then hospitals. With `--join`, the newcomer's port.
     #[arg(long, default_value_t = 7000)]
     port: u16,
-    /// Allow hospitals to run matchers, for a trial: whoever holds fingerprints and cases of its own can read others'.
+    /// Let a hospital hold the ledger and run a matcher's node beside its own, for a trial: whoever holds fingerprints
+    /// and cases of its own can read others'.
     #[arg(long)]
     pilot: bool,
     /// Make one newcomer for the network of this genesis file, or of a later one of `semblance member show --out`.

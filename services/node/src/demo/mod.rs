@@ -16,6 +16,7 @@ use semblance_core::random::SeededSource;
 use semblance_core::vocabulary::Vocabulary;
 
 use crate::output::Output;
+use crate::progress;
 use crate::system::System;
 use fill::Bar;
 use parties::Parties;
@@ -103,9 +104,11 @@ impl Demo {
             state.write(&wanted.data)?;
         }
         watch.lap("withdrawal");
+        let working = progress::working(output, "verifying the chain and searching the files");
         let chain = verify(&parties).await?;
         let words = secrecy::words(chosen.iter().flatten(), &vocabulary);
         let plaintext = secrecy::search(&parties.matcher.party.config.data(), &words)?;
+        working.finish_and_clear();
         watch.lap("verification");
         let story = Story {
             synthetic: state.synthetic,
