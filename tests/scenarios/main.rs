@@ -3,6 +3,7 @@
 
 mod budget;
 mod clear_errors;
+mod epoch_change;
 mod ledger_down;
 mod matcher_down;
 mod no_symptom_leaves;

@@ -20,10 +20,7 @@ async fn no_symptom_stands_in_the_ledgers_or_matchers_files() {
     world.settle().await;
     world.stop_matcher("matcher").await;
 
-    let mut files = Vec::new();
-    for folder in [world.ledger_file().parent().unwrap().to_owned(), world.folder_of("matcher")] {
-        collect(&folder, &mut files);
-    }
+    let files = files(&world);
     let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
     assert!(
         names.iter().any(|name| name.ends_with("ledger.db")) && names.iter().any(|name| name.contains("index")),
@@ -42,16 +39,24 @@ async fn no_symptom_stands_in_the_ledgers_or_matchers_files() {
     let asked = world.sent().iter().flat_map(|search| tokens(&search.query)).collect::<HashSet<_>>();
     let only_asked: Vec<&Token> = asked.iter().filter(|token| !published.contains(token)).collect();
     assert!(only_asked.len() > 20, "a wide query reaches beyond what is published");
-    for (name, bytes) in files.iter().filter(|(_, bytes)| bytes.len() >= 8) {
-        let eights: HashSet<&[u8]> = bytes.windows(8).collect();
-        for token in &only_asked {
-            let (big, little) = (token.0.to_be_bytes(), token.0.to_le_bytes());
-            assert!(
-                !eights.contains(big.as_slice()) && !eights.contains(little.as_slice()),
-                "a query's token is in {name}"
-            );
-        }
+    assert_eq!(holding(&files, only_asked), <[String; 0]>::default(), "a query's token is in a file");
+}
+
+/// The ledger's and the matcher's files.
+pub(crate) fn files(world: &World) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for folder in [world.ledger_file().parent().unwrap().to_owned(), world.folder_of("matcher")] {
+        collect(&folder, &mut files);
     }
+    files
+}
+
+/// The names of the files in which one of these tokens stands, in either order of its bytes.
+pub(crate) fn holding<'a>(files: &[(String, Vec<u8>)], tokens: impl IntoIterator<Item = &'a Token>) -> Vec<String> {
+    let wanted: HashSet<[u8; 8]> =
+        tokens.into_iter().flat_map(|token| [token.0.to_be_bytes(), token.0.to_le_bytes()]).collect();
+    let holds = |bytes: &[u8]| bytes.array_windows::<8>().any(|eight| wanted.contains(eight));
+    files.iter().filter(|(_, bytes)| holds(bytes)).map(|(name, _)| name.clone()).collect()
 }
 
 /// The folder's own files with those below it; other parties' folders are theirs.
@@ -72,7 +77,8 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|window| window == wanted)
 }
 
-fn published(world: &World) -> HashSet<Token> {
+/// The tokens of all fingerprints that the ledger holds now.
+pub(crate) fn published(world: &World) -> HashSet<Token> {
     let file = Connection::open(world.ledger_file()).unwrap();
     let mut select = file.prepare("SELECT value FROM private_value JOIN private_slot USING (slot)").unwrap();
     let values = select.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
