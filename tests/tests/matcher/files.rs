@@ -1,9 +1,6 @@
-use semblance_contract::wire::{Empty, EpochArgument};
-use semblance_core::organisation::Role;
-use semblance_core::record::Record;
 use semblance_core::token::EpochNumber;
 use semblance_tests::case::TestCase;
-use semblance_tests::network::{EPOCH, TestNetwork, call};
+use semblance_tests::network::{EPOCH, TestNetwork};
 use semblance_tests::world::World;
 use semblance_tests::write::matcher::{caught_up, start};
 
@@ -64,9 +61,7 @@ async fn a_closed_epoch_leaves_nothing_and_the_other_goes_on() {
     network.open_epoch(EpochNumber(2)).await;
     caught_up(&network, &matcher).await;
     assert_eq!(matcher.covered().unwrap().cases, 1);
-    let close = call("close_epoch", &EpochArgument(EPOCH), std::slice::from_ref(&hospital));
-    let answer = network.handle(&hospital, Role::Admin).submit(close).await.unwrap().response;
-    Empty::decode(&answer).unwrap();
+    network.close_epoch(EPOCH).await;
     caught_up(&network, &matcher).await;
     assert_eq!(matcher.covered().unwrap().cases, 0);
     matcher.stop().await.unwrap();

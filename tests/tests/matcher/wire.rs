@@ -107,7 +107,7 @@ async fn set_root(world: &World, name: &str, authority: &Authority) {
     next.tls_root = TlsRoot::new(authority.root.der().to_vec()).unwrap();
     let rotation = KeyRotation::between(NETWORK, &present, &next).unwrap();
     let signed = SignedStatement(rotation.sign(&member.signing).into_parts().1);
-    let call = call("rotate_key", &signed, std::slice::from_ref(&member.id));
+    let call = call("rotate_key", &signed, &[]);
     let answer = world.network.handle(&member.id, Role::Admin).submit(call).await.unwrap().response;
     Empty::decode(&answer).unwrap();
 }

@@ -67,7 +67,8 @@ pub async fn epochs_follow_one_another(factory: &dyn Factory) -> Told {
     assert_eq!(code(other.open_epoch(&network.epoch(third)).await), Err(Some(Code::WrongEpochNumber)));
     other.open_epoch(&network.epoch(second)).await.expect("two may be open");
     assert_eq!(code(one.open_epoch(&network.epoch(third)).await), Err(Some(Code::EpochOverlap)));
-    other.close_epoch(EPOCH).await.expect("an older one is anybody's");
+    assert_eq!(code(other.close_epoch(EPOCH).await), Err(Some(Code::NotOwner)), "the older one for a month as well");
+    one.close_epoch(EPOCH).await.expect("its opener's to close");
     one.open_epoch(&network.epoch(third)).await.expect("room for the next");
 
     let late = network.entry(network.request("hospital-1", "matcher-1", &case, 1));
