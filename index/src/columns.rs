@@ -10,6 +10,8 @@ pub(crate) struct Columns {
     expires: Vec<Timestamp>,
     /// No live case expires before this.
     earliest: Option<Timestamp>,
+    /// No case is shorter than this.
+    shortest: Option<u8>,
 }
 
 /// Hospital, length and life of one case in one word, so that a sweep looks once.
@@ -39,6 +41,7 @@ impl Columns {
             facts: Vec::with_capacity(capacity),
             expires: Vec::with_capacity(capacity),
             earliest: None,
+            shortest: None,
         }
     }
 
@@ -48,11 +51,17 @@ impl Columns {
         self.facts.push(Facts(u32::from(hospital) | u32::from(length & 0x7f) << 16));
         self.expires.push(expires);
         self.earliest = Some(self.earliest.map_or(expires, |earliest| earliest.min(expires)));
+        self.shortest = Some(self.shortest.map_or(length, |shortest| shortest.min(length)));
     }
 
     pub(crate) fn len(&self) -> u32 {
         // Tantivy numbers documents with 32 bits; so does the tail.
         self.ordinals.len() as u32
+    }
+
+    /// How many tokens the shortest case has, the dead included.
+    pub(crate) fn shortest(&self) -> u8 {
+        self.shortest.unwrap_or(0)
     }
 
     /// How many tokens each case has, the dead included.

@@ -177,8 +177,8 @@ impl View<'_> {
     ) -> Result<(), IndexError> {
         let Reading { mut lists, base, whole } = self.reading(part, entries, filters)?;
         let columns = self.state.columns(part);
-        // The longest factor belongs to the shortest case; beyond it no case can be among the best.
-        let most = factors.iter().copied().max().unwrap_or(0);
+        // The largest factor belongs to the shortest case; beyond it no case can be among the best.
+        let most = factors.get(usize::from(columns.shortest())).copied().unwrap_or(u32::MAX);
         let consider = |bound: Tally| {
             if best.excludes(score::score(base + bound.sum, most)) {
                 return;
