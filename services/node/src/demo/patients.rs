@@ -117,12 +117,17 @@ const PATIENTS_A_DISEASE: usize = 18;
 pub(super) fn make_up(count: usize, vocabulary: &Vocabulary, random: &dyn RandomSource) -> Vec<Patient> {
     let diseases = count.div_ceil(PATIENTS_A_DISEASE);
     let ids = |terms: &[TermId]| terms.iter().map(ToString::to_string).collect();
+    // As real packets name a disease: its id and what people call it.
+    let named_disease = |id: String| match vocabulary.disease(&id) {
+        Some(disease) => format!("{id} {}", disease.name()),
+        None => id,
+    };
     let drawn = synthetic::patients(vocabulary, count, diseases, random);
     let named = drawn.into_iter().zip(1..).map(|(patient, number): (_, u32)| Patient {
         case_id: format!("synthetic-{number:05}"),
         observed: ids(&patient.observed),
         excluded: ids(&patient.excluded),
-        disease: Some(patient.disease),
+        disease: Some(named_disease(patient.disease)),
     });
     named.collect()
 }
