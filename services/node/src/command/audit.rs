@@ -31,9 +31,8 @@ use crate::system::System;
 pub struct Arguments {
     #[command(subcommand)]
     action: Action,
-    /// The configuration of this organisation's node.
-    #[arg(long, global = true, value_name = "FILE", default_value = "node.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    node: super::NodeFile,
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,10 +67,10 @@ struct Verified {
 /// Something is wrong with the history, or the ledger cannot be read.
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     match arguments.action {
-        Action::Verify { file, head } => verify(&Config::read(&arguments.config)?, file, head.as_deref(), output),
-        Action::Head => super::block_on(sign_head(Config::read(&arguments.config)?, output)),
+        Action::Verify { file, head } => verify(&arguments.node.read()?, file, head.as_deref(), output),
+        Action::Head => super::block_on(sign_head(arguments.node.read()?, output)),
         Action::List(list) => {
-            let connection = Connection::to(arguments.config, list.address.clone());
+            let connection = Connection::to(arguments.node.config, list.address.clone());
             super::block_on(list::run(&connection, list, output))
         }
     }

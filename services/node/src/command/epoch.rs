@@ -1,7 +1,5 @@
 //! `semblance epoch`: key periods.
 
-use std::path::PathBuf;
-
 use clap::Subcommand;
 use semblance_core::organisation::Role;
 use semblance_core::token::EpochNumber;
@@ -21,9 +19,8 @@ use crate::system::System;
 pub struct Arguments {
     #[command(subcommand)]
     action: Action,
-    /// The configuration of this organisation's node.
-    #[arg(long, global = true, value_name = "FILE", default_value = "node.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    node: super::NodeFile,
 }
 
 #[derive(Debug, Subcommand)]
@@ -53,7 +50,7 @@ struct Row {
 /// # Errors
 /// The ledger cannot be reached or refuses.
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
-    let config = Config::read(&arguments.config)?;
+    let config = arguments.node.read()?;
     super::block_on(act(config, arguments.action, output))
 }
 

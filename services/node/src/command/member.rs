@@ -5,7 +5,7 @@ mod join;
 mod rotate;
 mod show;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use clap::Subcommand;
@@ -30,9 +30,8 @@ use crate::system::System;
 pub struct Arguments {
     #[command(subcommand)]
     action: Action,
-    /// The configuration of this organisation's node.
-    #[arg(long, global = true, value_name = "FILE", default_value = "node.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    node: super::NodeFile,
 }
 
 #[derive(Debug, Subcommand)]
@@ -48,7 +47,7 @@ enum Action {
 /// # Errors
 /// A file is something else, or the ledger cannot be reached or refuses.
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
-    let config = Config::read(&arguments.config)?;
+    let config = arguments.node.read()?;
     match arguments.action {
         Action::Show(arguments) => super::block_on(show::run(config, arguments, output)),
         Action::Approve(arguments) => approve::run(config, &arguments, output),

@@ -10,11 +10,27 @@ pub mod serve;
 pub mod vocabulary;
 
 use std::future::Future;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Subcommand;
 
+use crate::config::Config;
 use crate::output::Output;
+
+/// Which node a command speaks for, where the command has actions of its own.
+#[derive(Debug, clap::Args)]
+pub struct NodeFile {
+    /// The configuration of this organisation's node.
+    #[arg(long, global = true, value_name = "FILE", default_value = "node.toml")]
+    config: PathBuf,
+}
+
+impl NodeFile {
+    fn read(&self) -> anyhow::Result<Config> {
+        Config::read(&self.config)
+    }
+}
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
