@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use semblance_core::id::Digest;
+use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
 use semblance_core::time::{Clock, Timestamp};
 use tokio::sync::{oneshot, watch};
 
@@ -213,6 +214,8 @@ fn make_block(
     }
     chain::begin(&database, number)?;
     let mut removed = false;
+    let proposed = transactions.iter().map(|endorsed| endorsed.proposal.proposal().timestamp).max();
+    let timestamp = stamp(previous.map(|head| head.timestamp), now, proposed);
     let mut recorded = Vec::with_capacity(transactions.len());
     let mut outcomes = Vec::with_capacity(transactions.len());
     for (position, endorsed) in (0_u32..).zip(transactions) {
@@ -234,13 +237,20 @@ fn make_block(
         network,
         number,
         previous: previous.map_or(Digest::from_bytes([0; 32]), |head| head.hash),
-        timestamp: previous.map_or(now, |head| head.timestamp.max(now)),
+        timestamp,
         data: data.hash(),
     };
     let hash = chain::append(&database, &header, &data)?;
     database.commit()?;
     let head = Head { network, height: number.saturating_add(1), hash, timestamp: header.timestamp };
     Ok(Made { head, outcomes, removed })
+}
+
+/// The time of a block: never before the last one's, and never so long before a proposal's that a verification would
+/// doubt it, although the clock was set back after the proposal was endorsed.
+fn stamp(previous: Option<Timestamp>, now: Timestamp, proposed: Option<Timestamp>) -> Timestamp {
+    let earliest = proposed.map(|time| Timestamp::from_millis(time.millis().saturating_sub(PROPOSAL_SKEW_MILLIS)));
+    [previous, earliest].into_iter().flatten().fold(now, Timestamp::max)
 }
 
 /// Validates a transaction and, if it is valid, applies it.
@@ -281,4 +291,18 @@ fn record(endorsed: Endorsed) -> (RecordedTransaction, PrivateValues) {
         validation: Validation::Valid,
     };
     (transaction, effects.private)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_stamps_no_block_that_a_verification_would_doubt() {
+        let at = Timestamp::from_millis;
+        assert_eq!(stamp(None, at(7), Some(at(6))), at(7));
+        assert_eq!(stamp(Some(at(9)), at(7), Some(at(6))), at(9));
+        let proposed = at(PROPOSAL_SKEW_MILLIS + 20);
+        assert_eq!(stamp(Some(at(9)), at(7), Some(proposed)), at(20));
+    }
 }
