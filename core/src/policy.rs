@@ -7,8 +7,8 @@ use crate::score::Shown;
 /// Cases whose shown score is below this, in thousandths, are not shown.
 ///
 /// Calibrated by the bench `retrieval` on published cases: below it about one shown case in ten has the asker's
-/// disease or fewer, and leaving these out takes the answer from one query in a hundred. Scores from .25 on are right
-/// twice as often, but a floor there would leave three in a hundred without an answer.
+/// disease or fewer, and leaving these out takes the answer from one query in two hundred. A floor of .25 would take it
+/// from three times as many, and what lies between is right no more rarely.
 pub const SHOWN_FLOOR_THOUSANDTHS: u64 = 200;
 
 /// Whether a found case is similar enough to be shown.
