@@ -1,7 +1,7 @@
 //! The network's members as this node knows them: their records, and the signing keys they had before.
 //!
-//! A record is taken from the ledger only if signed rotations lead to it from the one that this node kept: a ledger
-//! that makes up another key or root for a known member is not believed.
+//! A record is taken from the ledger only if signed rotations lead to it from the one that this node kept, at first that
+//! of the genesis: a ledger that makes up another key or root for a known member is not believed.
 
 use std::sync::{Arc, PoisonError};
 
@@ -12,6 +12,7 @@ use semblance_core::organisation::{KeyRotation, Organisation};
 use semblance_core::sealing::SealingKeyId;
 use semblance_core::signature::VerifyingKey;
 use semblance_core::time::Timestamp;
+use semblance_ledger::members::followed;
 
 use crate::error::HospitalError;
 use crate::service::HospitalService;
@@ -77,7 +78,7 @@ impl Member {
             present = signed.verifying_key().copied().unwrap_or(present);
         }
         let continued = known.is_none_or(|known| match known.rotations.cmp(&record.rotations) {
-            std::cmp::Ordering::Less => true,
+            std::cmp::Ordering::Less => followed(known, rotations, network).as_ref() == Some(&record),
             std::cmp::Ordering::Equal => *known == record,
             std::cmp::Ordering::Greater => false,
         });

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use semblance_core::dummies::Frequencies;
 use semblance_core::id::{NetworkId, OrganisationId};
+use semblance_core::organisation::Organisation;
 use semblance_core::pseudonym::PseudonymSecret;
 use semblance_core::random::RandomSource;
 use semblance_core::sealing::SealingSecret;
@@ -24,7 +25,7 @@ use crate::import::{Bounds, Import, ImportError, ImportObserver, ImportReport, K
 use crate::lookup::Asking;
 use crate::matcher::MatcherPort;
 use crate::members::Member;
-use crate::store::{Store, StoreError, setting};
+use crate::store::{Store, StoreError, member, setting};
 
 /// What a hospital's node is made of.
 pub struct Parts {
@@ -36,6 +37,9 @@ pub struct Parts {
     pub signing: SigningKey,
     /// Its sealing keys, the newest first, then earlier ones that something may still be sealed to.
     pub sealing: Vec<SealingSecret>,
+    /// The members that are known already: those of the genesis, or what was believed before. The ledger changes them
+    /// only along their own signed rotations.
+    pub members: Vec<Organisation>,
     /// Its database.
     pub store: Store,
     /// The ledger, as this hospital.
@@ -95,6 +99,7 @@ impl HospitalService {
     pub fn open(parts: Parts) -> Result<Self, StoreError> {
         let random = Arc::clone(&parts.random);
         let (secret, next_block, followed_until) = parts.store.step(|tx| -> Result<_, StoreError> {
+            parts.members.iter().try_for_each(|member| member::seed(tx, member))?;
             let secret = setting::secret(tx, setting::PSEUDONYM_SECRET, random.as_ref())?;
             let next_block = setting::number(tx, setting::NEXT_BLOCK)?;
             Ok((secret, next_block, setting::number(tx, setting::FOLLOWED_UNTIL)?))

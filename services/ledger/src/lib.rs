@@ -8,6 +8,7 @@ mod follow;
 pub mod identity;
 pub mod ledger;
 pub mod listen;
+pub mod members;
 pub mod suite;
 pub mod tls;
 

@@ -115,7 +115,7 @@ impl Follower {
     }
 
     async fn follow(&mut self) -> Result<(), FollowError> {
-        self.members.replace(self.ledger.members().await?);
+        self.members.learn(&self.ledger).await?;
         let mut blocks = self.ledger.events(self.next).await?;
         let mut committed = tokio::time::Instant::now();
         let mut scrubbed = committed;
@@ -189,7 +189,7 @@ impl Follower {
                     self.missing.close_epoch(*epoch)?;
                 }
                 Event::NetworkCreated(_) | Event::MemberRegistered(_) | Event::KeyRotated(_) => {
-                    self.members.replace(self.ledger.members().await?);
+                    self.members.learn(&self.ledger).await?;
                 }
                 Event::PatientKeysRegistered(..) | Event::ConsentsGranted(..) | Event::DenialsRecorded(..) => {}
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use semblance_contract::wire::PageRequest;
 use semblance_core::id::NetworkId;
 use semblance_core::limits::PAGE_MAX;
+use semblance_core::organisation::Organisation;
 use semblance_core::random::RandomSource;
 use semblance_core::time::{Clock, Day, Timestamp};
 use semblance_index::{IndexError, Position};
@@ -58,6 +59,9 @@ pub struct MatcherConfig {
     pub folder: PathBuf,
     /// The budgets.
     pub budgets: BudgetLimits,
+    /// The members that are known already: those of the genesis, or what was believed before. The ledger changes them
+    /// only along their own signed rotations.
+    pub members: Vec<Organisation>,
 }
 
 /// What a matcher covers at the moment.
@@ -96,8 +100,8 @@ impl Matcher {
         files::make_folder(&config.folder)?;
         let store = Arc::new(MatcherStore::open(&config.folder.join("matcher.sqlite"))?);
         let indexes = Indexes::open(&config.folder.join("index"), store.numbering(&*random)?)?;
-        let members = Members::default();
-        members.replace(ledger.members().await?);
+        let members = Members::new(network, config.members);
+        members.learn(&ledger).await?;
         let budgets = Arc::new(Budgets::new(config.budgets));
         rebuild(&budgets, &ledger, clock.now()).await?;
 

@@ -1,22 +1,28 @@
-//! The members of the network with their keys, as the ledger holds them.
+//! The members of the network with their keys, as this matcher believes them.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use semblance_core::id::OrganisationId;
+use semblance_core::id::{NetworkId, OrganisationId};
 use semblance_core::organisation::{Organisation, OrganisationKind};
+use semblance_ledger::LedgerError;
+use semblance_ledger::client::LedgerClient;
+use semblance_ledger::members::MemberBook;
 
 /// The members as of the last block that changed them. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Members {
-    by_name: Arc<RwLock<BTreeMap<OrganisationId, Organisation>>>,
-}
+#[derive(Clone)]
+pub struct Members(Arc<MemberBook>);
 
 impl Members {
+    /// Begins with the members that are known already: those of the genesis, or what was believed before.
+    #[must_use]
+    pub fn new(network: NetworkId, known: Vec<Organisation>) -> Self {
+        Self(Arc::new(MemberBook::new(network, known)))
+    }
+
     /// One member.
     #[must_use]
     pub fn get(&self, id: &OrganisationId) -> Option<Organisation> {
-        self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.0.get(id)
     }
 
     /// One hospital.
@@ -25,9 +31,11 @@ impl Members {
         self.get(id).filter(|member| member.kind == OrganisationKind::Hospital)
     }
 
-    /// Takes the place of what was known.
-    pub fn replace(&self, members: Vec<Organisation>) {
-        let by_name = members.into_iter().map(|member| (member.id.clone(), member)).collect();
-        *self.by_name.write().unwrap_or_else(PoisonError::into_inner) = by_name;
+    /// Takes from the ledger what may be believed of it.
+    ///
+    /// # Errors
+    /// It cannot be reached or refuses; what was known stands.
+    pub async fn learn(&self, ledger: &LedgerClient) -> Result<(), LedgerError> {
+        self.0.learn(ledger).await.map(drop)
     }
 }

@@ -4,20 +4,19 @@
 //! A known member's new keys count only where a chain of rotations, each signed by the key before it, leads to them:
 //! whoever holds the ledger cannot put other keys in their place. A newcomer is taken from the ledger as it stands.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use semblance_contract::state::RotationRecord;
 use semblance_core::id::OrganisationId;
-use semblance_core::organisation::{Genesis, KeyRotation, Network, Organisation};
+use semblance_core::organisation::{Genesis, Network, Organisation};
 use semblance_core::record::Record;
 use semblance_ledger::LedgerError;
 use semblance_ledger::client::LedgerClient;
 use semblance_ledger::listen::MemberRoots;
+use semblance_ledger::members::MemberBook;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
@@ -30,15 +29,16 @@ const FILE: &str = "members.genesis";
 /// The members with their keys and roots.
 pub(crate) struct KnownMembers {
     network: Network,
-    by_name: RwLock<BTreeMap<OrganisationId, Organisation>>,
+    book: MemberBook,
     file: Option<PathBuf>,
 }
 
 impl KnownMembers {
     /// Those of the genesis; nothing is kept.
     pub(crate) fn of(genesis: &Genesis) -> Self {
-        let members = genesis.organisations().iter().map(|member| (member.id.clone(), member.clone()));
-        Self { network: genesis.network().clone(), by_name: RwLock::new(members.collect()), file: None }
+        let network = genesis.network().clone();
+        let book = MemberBook::new(network.id(), genesis.organisations().iter().cloned());
+        Self { network, book, file: None }
     }
 
     /// Those of the genesis, and what is kept in the node's data folder.
@@ -54,11 +54,9 @@ impl KnownMembers {
                 return Err(Failure::usage(what).hint("set node.genesis or node.data to this network's").into());
             }
             // Both were believed once; the one with more rotations is the later one.
-            let members = known.by_name.get_mut().unwrap_or_else(PoisonError::into_inner);
             for member in kept.organisations() {
-                let newer = members.get(&member.id).is_none_or(|known| known.rotations < member.rotations);
-                if newer {
-                    members.insert(member.id.clone(), member.clone());
+                if known.get(&member.id).is_none_or(|known| known.rotations < member.rotations) {
+                    known.book.put(member.clone());
                 }
             }
         }
@@ -68,7 +66,7 @@ impl KnownMembers {
 
     /// One member.
     pub(crate) fn get(&self, id: &OrganisationId) -> Option<Organisation> {
-        self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.book.get(id)
     }
 
     /// All of them, as a file that another node can begin with.
@@ -76,8 +74,12 @@ impl KnownMembers {
     /// # Errors
     /// They do not make a network.
     pub(crate) fn snapshot(&self) -> anyhow::Result<Genesis> {
-        let members = self.by_name.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        Ok(Genesis::new(self.network.clone(), members)?)
+        Ok(Genesis::new(self.network.clone(), self.all())?)
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Organisation> {
+        self.book.all()
     }
 
     /// Asks the ledger.
@@ -85,26 +87,7 @@ impl KnownMembers {
     /// # Errors
     /// It cannot be reached or refuses; what was known stands.
     pub(crate) async fn learn(&self, ledger: &LedgerClient) -> Result<(), LedgerError> {
-        let mut changed = false;
-        for present in ledger.members().await? {
-            let known = self.get(&present.id);
-            let believed = match &known {
-                None => true,
-                Some(known) if *known == present => continue,
-                Some(known) => {
-                    let rotations = ledger.rotations(&present.id).await?;
-                    followed(known, &rotations, &self.network).as_ref() == Some(&present)
-                }
-            };
-            if believed {
-                tracing::info!(member = %present.id, rotations = present.rotations, "learnt of a member's keys");
-                self.put(present);
-                changed = true;
-            } else {
-                tracing::error!(member = %present.id, "the ledger names keys that the member's own keys did not sign");
-            }
-        }
-        if changed {
+        if self.book.learn(ledger).await? {
             self.keep();
         }
         Ok(())
@@ -112,7 +95,7 @@ impl KnownMembers {
 
     /// Takes a member's new record, whose rotation the ledger has taken.
     pub(crate) fn take(&self, member: Organisation) {
-        self.put(member);
+        self.book.put(member);
         self.keep();
     }
 
@@ -129,10 +112,6 @@ impl KnownMembers {
         }
     }
 
-    fn put(&self, member: Organisation) {
-        self.by_name.write().unwrap_or_else(PoisonError::into_inner).insert(member.id.clone(), member);
-    }
-
     /// Writes the file, whole or not at all. Without it the ledger is asked again after the next start.
     fn keep(&self) {
         let Some(file) = &self.file else { return };
@@ -142,7 +121,10 @@ impl KnownMembers {
             // Under a name of its own: a command may write at the same time as the node.
             let mut new = tempfile::NamedTempFile::new_in(folder)?;
             new.write_all(&members.encode())?;
+            new.as_file().sync_all()?;
             new.persist(file)?;
+            // The name as well: an empty file after a power cut would keep the node from starting.
+            std::fs::File::open(folder)?.sync_all()?;
             Ok(())
         });
         if let Err(error) = written {
@@ -166,21 +148,11 @@ fn read(file: &Path) -> anyhow::Result<Option<Genesis>> {
     Genesis::decode(&bytes).with_context(what).map(Some)
 }
 
-/// Where a member's rotations lead from the keys that are known; none if one of them is not signed by the key before.
-fn followed(known: &Organisation, rotations: &[RotationRecord], network: &Network) -> Option<Organisation> {
-    let done = usize::try_from(known.rotations).ok()?;
-    rotations.get(done..)?.iter().try_fold(known.clone(), |member, rotation| {
-        let claim = rotation.source.clone().claim::<KeyRotation>(network.id()).ok()?;
-        let signed = claim.verify(&member.verifying_key).ok()?;
-        member.rotated(signed.statement()).ok()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use semblance_core::random::{RandomSource, SeededSource};
     use semblance_core::sealing::SealingSecret;
-    use semblance_core::signature::{SigningKey, Statement};
+    use semblance_core::signature::SigningKey;
     use semblance_core::time::{ManualClock, Timestamp};
 
     use super::*;
@@ -193,29 +165,6 @@ mod tests {
         let plan = NetworkPlan::new("test", vec![id("north")], vec![id("matcher")], false, &[], 7000).unwrap();
         let clock = ManualClock::at(Timestamp::from_millis(1_790_000_000_000));
         NewNetwork::draw(plan, &clock, &SeededSource::new(RANDOM)).unwrap().genesis().clone()
-    }
-
-    /// A member whose signing key is known, and its rotation to another one, signed by `by`.
-    fn rotated(by: &SigningKey) -> (Organisation, RotationRecord, Organisation) {
-        let mut north = genesis().organisations()[1].clone();
-        north.verifying_key = SigningKey::from_seed(&[1; 32]).verifying_key();
-        let next = Organisation { verifying_key: SigningKey::from_seed(&[2; 32]).verifying_key(), ..north.clone() };
-        let rotation = KeyRotation::between(genesis().network().id(), &north, &next).unwrap();
-        let next = north.rotated(&rotation).unwrap();
-        let source = rotation.sign(by).into_parts().1;
-        let record = RotationRecord { at: Timestamp::from_millis(1), previous: north.verifying_key, source };
-        (north, record, next)
-    }
-
-    #[test]
-    fn new_keys_count_only_when_the_keys_before_signed_for_them() {
-        let network = genesis().network().clone();
-        let (north, record, next) = rotated(&SigningKey::from_seed(&[1; 32]));
-        assert_eq!(followed(&north, std::slice::from_ref(&record), &network), Some(next.clone()));
-        assert_eq!(followed(&next, std::slice::from_ref(&record), &network), Some(next), "nothing came since");
-        let (_, forged, _) = rotated(&SigningKey::from_seed(&[2; 32]));
-        assert_eq!(followed(&north, &[forged], &network), None);
-        assert_eq!(followed(&Organisation { rotations: 2, ..north }, &[record], &network), None, "a shortened list");
     }
 
     #[test]

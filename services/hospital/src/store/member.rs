@@ -21,6 +21,16 @@ pub fn put(tx: &Transaction<'_>, member: &Organisation) -> Result<(), StoreError
     Ok(())
 }
 
+/// Keeps the record of a member of whom nothing is known yet.
+///
+/// # Errors
+/// Failing storage.
+pub fn seed(tx: &Transaction<'_>, member: &Organisation) -> Result<(), StoreError> {
+    tx.prepare_cached("INSERT INTO members (organisation, record) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+        .execute(params![member.id.as_str(), member.encode()])?;
+    Ok(())
+}
+
 /// Reads a member's record.
 ///
 /// # Errors

@@ -40,7 +40,7 @@ async fn receipts_and_epoch_keys_sealed_to_the_earlier_key_are_opened() {
     assert!(!south.look_up(ask("s-1", Breadth::Close)).await.unwrap().matches.is_empty());
     assert_eq!(needed(&south).await[1].1, Some("blocks-to-read"), "a matcher may not have read the rotation yet");
 
-    world.clock.advance(21 * 60_000);
+    world.clock.advance(31 * 60_000);
     a_block(&world, &north).await;
     south.catch_up(IDLE).await.unwrap();
     assert_eq!(needed(&south).await[1].1, Some("open-epoch"));

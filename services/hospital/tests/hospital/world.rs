@@ -64,6 +64,7 @@ pub(crate) struct World {
     pub(crate) vocabulary: Arc<Vocabulary>,
     pub(crate) matcher: Arc<TestMatcher>,
     members: BTreeMap<OrganisationId, Member>,
+    genesis: Vec<Organisation>,
     /// The second sealing keys of those who rotated.
     rotated: Mutex<BTreeMap<OrganisationId, SealingSecret>>,
     /// The seeds of the hospitals that were opened last.
@@ -118,6 +119,7 @@ impl World {
             vocabulary,
             matcher: Arc::new(matcher),
             members,
+            genesis: organisations.clone(),
             rotated: Mutex::default(),
             seeds: Mutex::default(),
             files,
@@ -234,6 +236,7 @@ impl World {
             organisation: id(name),
             signing: member.signing.clone(),
             sealing,
+            members: self.genesis.clone(),
             store: Store::open(&self.folder.path().join(format!("{name}.db"))).unwrap(),
             ledger,
             matchers: vec![self.matcher.clone()],

@@ -28,6 +28,7 @@ pub(super) fn open(party: &Party, ledger: Arc<dyn Ledger>) -> anyhow::Result<Hos
         organisation: party.organisation.clone(),
         signing: party.signing.clone(),
         sealing: party.sealing.clone(),
+        members: party.members.all(),
         store: Store::open(&folder.join("hospital.sqlite"))?,
         ledger,
         matchers,

@@ -17,7 +17,11 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Starts the matcher; waits for a ledger that is not there yet.
 pub(super) async fn start(party: &Party, ledger: Arc<dyn Ledger>) -> anyhow::Result<Matcher> {
     loop {
-        let config = MatcherConfig { folder: party.config.data().join("matcher"), budgets: BudgetLimits::default() };
+        let config = MatcherConfig {
+            folder: party.config.data().join("matcher"),
+            budgets: BudgetLimits::default(),
+            members: party.members.all(),
+        };
         let client = LedgerClient::new(ledger.clone());
         let (clock, random) = (party.system.clock(), party.system.random());
         match Matcher::start(config, party.network(), client, clock, random).await {
