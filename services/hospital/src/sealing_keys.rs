@@ -2,17 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
-use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
+use semblance_core::limits::{LOOKUP_VALIDITY_MILLIS, PROPOSAL_SKEW_MILLIS};
 use semblance_core::sealing::SealingKeyId;
 use serde::Serialize;
 
 use crate::error::HospitalError;
-use crate::lookup::LIFETIME_MILLIS;
 use crate::service::HospitalService;
 
-/// A matcher that had not read the rotation yet may have sealed to the replaced key, in a request that was signed
-/// before it, by clocks that differ.
-const AFTERWARDS_MILLIS: u64 = LIFETIME_MILLIS + 2 * PROPOSAL_SKEW_MILLIS;
+/// A matcher that had not read the rotation yet may have sealed to the replaced key, in answer to another hospital's
+/// request: signed before the rotation, valid for so long, by three clocks that differ.
+const AFTERWARDS_MILLIS: u64 = LOOKUP_VALIDITY_MILLIS + 3 * PROPOSAL_SKEW_MILLIS;
 
 /// One configured sealing key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -7,8 +7,8 @@ use semblance_index::IndexError;
 use semblance_ledger::LedgerError;
 
 use crate::budget::BudgetError;
-use crate::request::LOOKUP_MILLIS_MAX;
 use crate::store::StoreError;
+use semblance_core::limits::LOOKUP_VALIDITY_MILLIS;
 
 /// Why a search has no answer. None of the texts names a symptom, a token or a person.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub enum SearchError {
     #[error("the request has expired: make a new one")]
     ExpiredRequest,
     /// The request would hold longer than any may.
-    #[error("the request expires more than {} minutes from now: make one that expires sooner, and check this machine's clock", LOOKUP_MILLIS_MAX / 60_000)]
+    #[error("the request expires more than {} minutes from now: make one that expires sooner, and check this machine's clock", LOOKUP_VALIDITY_MILLIS / 60_000)]
     ExpiresTooLate,
     /// The slot's day is not today.
     #[error("the request's slot is of another day (UTC): take one of today, and check this machine's clock")]
@@ -122,6 +122,9 @@ const CONTRACT_DENIALS: &[(&str, DenialCode)] = &[
     ("consent-withdrawn", DenialCode::WithdrawnConsent),
     ("unknown-epoch", DenialCode::WrongEpoch),
     ("epoch-closed", DenialCode::WrongEpoch),
+    ("consent-scope", DenialCode::NotAuthorised),
+    ("unknown-member", DenialCode::NotAuthorised),
+    ("wrong-kind", DenialCode::NotAuthorised),
 ];
 
 impl From<LedgerError> for SearchError {
@@ -164,7 +167,6 @@ impl SearchError {
             Self::BadSignature(_) => DenialCode::BadSignature,
             Self::ExpiredRequest => DenialCode::ExpiredRequest,
             Self::Backdated | Self::ExpiresTooLate => DenialCode::Backdated,
-            Self::Behind { .. } | Self::CaseNotIndexed => DenialCode::IndexBehind,
             Self::NotOwnCase => DenialCode::NotOwnCase,
             Self::QueryMismatch => DenialCode::QueryMismatch,
             Self::WrongEpoch(_) => DenialCode::WrongEpoch,
@@ -175,10 +177,14 @@ impl SearchError {
                 DenialCode::BudgetClinician
             }
             Self::Budget(BudgetError::HospitalDay { .. }) => DenialCode::BudgetHospital,
+            // What the contract says that is none of these is a fault of the ledger or of this program.
             Self::Refused { code, .. } => {
-                CONTRACT_DENIALS.iter().find(|(word, _)| word == code).map_or(DenialCode::NotAuthorised, |(_, of)| *of)
+                return CONTRACT_DENIALS.iter().find(|(word, _)| word == code).map(|(_, of)| *of);
             }
-            Self::Budget(BudgetError::Busy { .. } | BudgetError::UnderWay)
+            // That the index lags is this matcher's fault, not the clinician's.
+            Self::Behind { .. }
+            | Self::CaseNotIndexed
+            | Self::Budget(BudgetError::Busy { .. } | BudgetError::UnderWay)
             | Self::Ledger(_)
             | Self::Index(_)
             | Self::Store(_)
@@ -192,6 +198,7 @@ impl SearchError {
         match self {
             Self::Budget(BudgetError::UnderWay) => "under-way",
             Self::Budget(BudgetError::Busy { .. }) => "busy",
+            Self::Behind { .. } | Self::CaseNotIndexed => "index-behind",
             Self::Ledger(_) => "ledger-unavailable",
             Self::Index(_) | Self::Store(_) | Self::Defect(_) => "internal",
             _ => self.denial().map_or("internal", DenialCode::word),
@@ -217,5 +224,11 @@ mod tests {
         assert_eq!(SearchError::Ledger(LedgerError::Unavailable("down".into())).denial(), None);
         let refused = SearchError::Refused { code: "slot-used".into(), message: String::new() };
         assert_eq!((refused.denial(), refused.word()), (Some(DenialCode::SlotUsed), "slot-used"));
+        for fault in ["endorsement-mismatch", "ledger-state", "corrupt-state", "invalid-proposal", "of-tomorrow"] {
+            let refused = SearchError::Refused { code: fault.into(), message: String::new() };
+            assert_eq!((refused.denial(), refused.word()), (None, "internal"), "{fault}");
+        }
+        let behind = SearchError::Behind { reached: 1, wanted: 2 };
+        assert_eq!((behind.denial(), behind.word()), (None, "index-behind"));
     }
 }

@@ -193,10 +193,10 @@ impl Indexes {
     /// The files cannot be removed.
     pub(crate) fn close_epoch(&mut self, epoch: EpochNumber) -> Result<(), IndexError> {
         self.searchers.set(epoch, None);
-        match self.writers.remove(&epoch) {
-            Some(_) => discard(&self.folder, epoch),
-            None => Ok(()),
-        }
+        let Some(writer) = self.writers.remove(&epoch) else { return Ok(()) };
+        // First: it may be merging, and holds a lock in the folder.
+        drop(writer);
+        discard(&self.folder, epoch)
     }
 
     /// Applies one block to every epoch that has not seen it; its changes show when this returns.

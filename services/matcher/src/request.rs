@@ -2,7 +2,7 @@
 
 use semblance_core::encode::DecodeError;
 use semblance_core::id::{NetworkId, OrganisationId};
-use semblance_core::limits::{PROPOSAL_SKEW_MILLIS, STATEMENT_BYTES_MAX};
+use semblance_core::limits::{LOOKUP_VALIDITY_MILLIS, PROPOSAL_SKEW_MILLIS, STATEMENT_BYTES_MAX};
 use semblance_core::lookup::LookupRequest;
 use semblance_core::organisation::Organisation;
 use semblance_core::policy::Reach;
@@ -15,8 +15,6 @@ use crate::members::Members;
 
 /// Bytes of an encoded query: 32 groups of eight tokens of nine bytes need fewer.
 const QUERY_BYTES_MAX: usize = 4 << 10;
-/// How long before its expiry a request may be signed, in milliseconds.
-pub(crate) const LOOKUP_MILLIS_MAX: u64 = 15 * 60 * 1000;
 /// How long an answer outlives its request, in milliseconds, so that a retry that was under way still gets it.
 pub(crate) const ANSWER_GRACE_MILLIS: u64 = 10 * 60 * 1000;
 
@@ -103,7 +101,7 @@ impl Checks<'_> {
         if statement.expires < self.now {
             return Err(SearchError::ExpiredRequest);
         }
-        if statement.expires > self.now.plus(LOOKUP_MILLIS_MAX + PROPOSAL_SKEW_MILLIS) {
+        if statement.expires > self.now.plus(LOOKUP_VALIDITY_MILLIS + PROPOSAL_SKEW_MILLIS) {
             return Err(SearchError::ExpiresTooLate);
         }
         // Clocks may differ by as much as the ledger allows, so around midnight two days are right.

@@ -73,15 +73,16 @@ struct Served {
 async fn served(seed: u64) -> Served {
     let mut world = World::of(2, seed).await;
     let authorities = BTreeMap::from(["north", "south", "matcher"].map(|name| (name, Authority::new())));
-    for (name, authority) in &authorities {
-        set_root(&world, name, authority).await;
-    }
     let symptoms: Vec<_> = world.disease(5).into_iter().take(8).collect();
     world.admit("north", &[("asker", symptoms.clone()), ("leaving", symptoms.clone())]).await;
     world.admit("south", &[("patient", symptoms)]).await;
     world.settle().await;
     world.look_up("north", "leaving").await.unwrap();
     world.look_up("north", "asker").await.unwrap();
+    // Only now: the world's own hospitals keep the certificates of the roots they began with.
+    for (name, authority) in &authorities {
+        set_root(&world, name, authority).await;
+    }
     world.settle().await;
     world.stop_matcher("matcher").await;
     let between = Between::of(&world.network);
@@ -221,7 +222,8 @@ async fn every_refusal_has_its_status_and_word_and_stands_on_the_ledger() {
         ),
         ("index-behind", Code::Unavailable, message(served.changed(|request| request.minimum_height = 1_000_000))),
     ];
-    let mut expected: Vec<&str> = table.iter().map(|(code, ..)| *code).collect();
+    // That an index lags is the matcher's fault, which stands in nobody's name.
+    let mut expected: Vec<&str> = table.iter().map(|(code, ..)| *code).filter(|code| *code != "index-behind").collect();
     let mut client = served.node("north");
     for (code, status, message) in table {
         let refusal = refused(&mut client, message).await;

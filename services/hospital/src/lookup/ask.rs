@@ -23,6 +23,7 @@ use crate::store::{StoreError, audit};
 
 /// How long a request may be recorded after it was signed.
 pub(crate) const LIFETIME_MILLIS: u64 = 10 * 60 * 1000;
+const _: () = assert!(LIFETIME_MILLIS <= semblance_core::limits::LOOKUP_VALIDITY_MILLIS);
 /// A request that expires sooner is not worth waiting for.
 const STILL_MILLIS: u64 = 60 * 1000;
 /// How many slots that the ledger calls taken are passed over in one look-up.

@@ -11,7 +11,6 @@ mod report;
 mod sign;
 mod unanswered;
 
-pub(crate) use ask::LIFETIME_MILLIS;
 pub use ask::Question;
 pub(crate) use complete::Asking;
 pub use report::{FailedMatch, FoundCase, LookupReport, OwnCase, Symptom};

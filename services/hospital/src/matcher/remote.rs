@@ -15,8 +15,11 @@ use crate::rpc::CODE_KEY;
 
 /// How long one search may take, the ledger's commit included.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// How often, and after what wait, a matcher that says "in a moment" is asked again with the same request.
-const PATIENCE: (u32, Duration) = (20, Duration::from_millis(100));
+/// How long a matcher that says "in a moment" is asked again with the same request. One that waits for its index by
+/// itself has waited longer than that when it says so.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The wait before it is asked again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A matcher behind a channel with mutual TLS, which the program opens and may still be unconnected.
 #[derive(Clone)]
@@ -49,17 +52,15 @@ impl MatcherPort for RemoteMatcher {
             query: search.query,
             query_salt: search.salt.to_vec(),
         };
-        let (tries, wait) = PATIENCE;
-        let mut tried = 0;
+        let begun = tokio::time::Instant::now();
         loop {
             let mut request = Request::new(message.clone());
             request.set_timeout(DEADLINE);
             match self.client.clone().search(request).await {
                 Ok(response) => return response.into_inner().try_into(),
-                Err(status) if tried < tries && in_a_moment(&status) => tried += 1,
+                Err(status) if begun.elapsed() < PATIENCE && in_a_moment(&status) => tokio::time::sleep(PAUSE).await,
                 Err(status) => return Err(error(&status)),
             }
-            tokio::time::sleep(wait).await;
         }
     }
 }

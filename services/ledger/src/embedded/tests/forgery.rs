@@ -17,6 +17,7 @@ use super::*;
 use crate::LedgerError;
 use crate::client::submit::publication;
 use crate::embedded::private::{hashed, sha256};
+use crate::embedded::reexecute;
 use crate::embedded::simulate::Endorsed;
 use crate::embedded::verify::verify_file;
 use crate::identity::Identity;
@@ -279,10 +280,13 @@ async fn a_proposal_from_the_future_is_found() {
     let forgery = Forgery::new().await;
     let case = published(&forgery).await;
     let identity = forgery.network.party("hospital-2").identity(Role::Node);
-    let mut forged = forgery.endorse(&identity, &withdrawal(&case));
-    forged.proposal = signed(&identity, &withdrawal(&case), START.plus(PROPOSAL_SKEW_MILLIS + 1));
-    let found = forgery.commit(forged).await;
+    let at = START.plus(PROPOSAL_SKEW_MILLIS + 1);
+    // An honest writer stamps no such block, so that only another program could have made one.
+    let proposal = signed(&identity, &withdrawal(&case), at);
+    let endorsers = [member("hospital-2"), member("matcher-1")];
+    let found = reexecute::envelope(proposal.proposal(), &endorsers, START).unwrap_err();
     assert!(found.contains("after its block's"), "{found}");
+    reexecute::envelope(proposal.proposal(), &endorsers, START.plus(1)).unwrap();
 }
 
 #[tokio::test]
