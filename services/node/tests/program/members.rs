@@ -121,6 +121,10 @@ fn a_hospital_rotates_its_keys_and_goes_on() {
     let after = look_up(&north, "north-0", "close")["matches"].as_array().unwrap().len();
     assert_eq!(south.receipts_of(before + after).len(), before + after, "so does the new one");
     assert!(!handles(&look_up(&south, "south-0", "close")).is_empty(), "it asks with its new key");
+    let keys = south.run(&["status"]).good()["sealing_keys"].clone();
+    let told = |place: usize| (keys[place]["key"].as_u64(), keys[place]["needed"].as_str().map(str::to_owned));
+    assert_eq!(told(0), (Some(2), Some("present".to_owned())));
+    assert_eq!(told(1), (Some(1), Some("blocks-to-read".to_owned())), "receipts may still be sealed to it");
     let members = north.run(&["member", "show"]).good();
     assert!(members.as_array().unwrap().iter().any(|row| row["member"] == "south" && row["rotations"] == 1));
     let verified = matcher.run(&["audit", "verify", "--head", head.to_str().unwrap()]).good();

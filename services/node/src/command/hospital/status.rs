@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Connection, failure};
 use crate::output::Output;
 
-/// Say where the hospital's node stands: cases, what waits for the ledger, blocks read.
+/// Say where the hospital's node stands: cases, what waits for the ledger, blocks read, and which sealing keys it needs.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -19,6 +19,48 @@ struct Report {
     cases: u64,
     waiting: u64,
     followed: u64,
+    /// None while the ledger cannot be asked.
+    sealing_keys: Option<Vec<SealingKey>>,
+}
+
+#[derive(Serialize)]
+struct SealingKey {
+    /// Its number on the ledger.
+    key: u32,
+    /// Its public half, in hexadecimal.
+    public: String,
+    /// Why it must be kept; without a reason it may be destroyed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    needed: String,
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let Self { hospital, cases, waiting, followed, sealing_keys } = self;
+        let mut lines = vec![format!(
+            "{hospital}: {cases} cases, {waiting} operations wait for the ledger, {followed} blocks read"
+        )];
+        match sealing_keys {
+            Some(keys) => lines.extend(keys.iter().map(SealingKey::text)),
+            None => lines.push("which sealing keys are needed cannot be said: the ledger does not answer".to_owned()),
+        }
+        lines.join("\n")
+    }
+}
+
+impl SealingKey {
+    fn text(&self) -> String {
+        let start = self.public.get(..16).unwrap_or(&self.public);
+        let why = match self.needed.as_str() {
+            "" => "no longer needed: remove it from the configuration and destroy it",
+            "present" => "in use",
+            "not-announced" => "not on the ledger yet: keep it",
+            "blocks-to-read" => "keep it: receipts sealed to it may still come",
+            "open-epoch" => "keep it: an open epoch's key is sealed to it",
+            other => other,
+        };
+        format!("sealing key {} ({start}…): {why}", self.key)
+    }
 }
 
 /// Asks.
@@ -30,10 +72,9 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
         let mut client = arguments.connection.client().await?;
         let status = client.get_status(v1::GetStatusRequest {}).await.map_err(|status| failure(&status))?.into_inner();
         let v1::GetStatusResponse { hospital, cases, waiting, followed } = status;
-        let report = Report { hospital, cases, waiting, followed };
-        output.result(&report, |report| {
-            let Report { hospital, cases, waiting, followed } = report;
-            format!("{hospital}: {cases} cases, {waiting} operations wait for the ledger, {followed} blocks read")
-        })
+        let keys = client.list_sealing_keys(v1::ListSealingKeysRequest {}).await.ok();
+        let key = |v1::SealingKeyStatus { key, public, needed }| SealingKey { key, public, needed };
+        let sealing_keys = keys.map(|keys| keys.into_inner().keys.into_iter().map(key).collect());
+        output.result(&Report { hospital, cases, waiting, followed, sealing_keys }, Report::text)
     })
 }
