@@ -77,7 +77,8 @@ impl Missing {
     }
 
     /// The cases of earlier blocks that may have come and that the index can take with this block. Those that have
-    /// expired are forgotten.
+    /// expired are forgotten. Each is looked for again after one block, two, four, and so on: a rebuild passes over every
+    /// case that was purged since, and may not ask for all of them at every block.
     ///
     /// # Errors
     /// The matcher's file cannot be written.
@@ -88,7 +89,10 @@ impl Missing {
         indexes: &Indexes,
     ) -> Result<Vec<MissingCase>, StoreError> {
         self.remove_those(|case| case.expires <= now)?;
-        let due = |one: &&MissingCase| one.block < block && indexes.awaits(one.case.epoch, block);
+        let due = |one: &&MissingCase| {
+            let waited = block.saturating_sub(one.block);
+            waited.is_power_of_two() && indexes.awaits(one.case.epoch, block)
+        };
         Ok(self.cases.values().filter(due).cloned().collect())
     }
 
@@ -138,12 +142,18 @@ mod tests {
         }
     }
 
+    /// A matcher's file, and its index of one epoch.
+    fn open(folder: &std::path::Path) -> (Arc<MatcherStore>, Indexes) {
+        let store = Arc::new(MatcherStore::open(&folder.join("matcher.sqlite")).unwrap());
+        let mut indexes = Indexes::open(&folder.join("index"), Numbering::from_bytes([1; 16])).unwrap();
+        indexes.open_epoch(EPOCH).unwrap();
+        (store, indexes)
+    }
+
     #[test]
     fn a_case_is_forgotten_when_the_committed_index_holds_it() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(MatcherStore::open(&folder.path().join("matcher.sqlite")).unwrap());
-        let mut indexes = Indexes::open(&folder.path().join("index"), Numbering::from_bytes([1; 16])).unwrap();
-        indexes.open_epoch(EPOCH).unwrap();
+        let (store, mut indexes) = open(folder.path());
         let now = Timestamp::from_millis(10);
         let mut missing = Missing::load(Arc::clone(&store), &indexes).unwrap();
         missing.put(7, &publication()).unwrap();
@@ -183,5 +193,15 @@ mod tests {
         assert_eq!(store.missing().unwrap().len(), 1);
         missing.close_epoch(EPOCH).unwrap();
         assert_eq!(store.missing().unwrap(), []);
+    }
+
+    #[test]
+    fn a_rebuild_does_not_ask_for_everything_at_every_block() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, indexes) = open(folder.path());
+        let mut missing = Missing::load(store, &indexes).unwrap();
+        missing.put(7, &publication()).unwrap();
+        let asked = (8..1008).filter(|block| !missing.due(*block, Timestamp::default(), &indexes).unwrap().is_empty());
+        assert_eq!(asked.collect::<Vec<u64>>(), [8, 9, 11, 15, 23, 39, 71, 135, 263, 519]);
     }
 }
