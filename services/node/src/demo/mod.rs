@@ -55,24 +55,26 @@ impl Demo {
         let mut watch = Stopwatch::start();
         let mut state = State::read(&wanted.data)?;
         state.check(&wanted)?;
+        let vocabulary = Vocabulary::built_in();
+        // Before anybody starts: a source that cannot be used leaves nothing behind.
+        let gathered = if state.dealt { None } else { Some(gather(&wanted, &vocabulary, &system, output)?) };
+        watch.lap("patients");
         let parties = Parties::start(&wanted.data, &system).await?;
-        let vocabulary = parties.matcher.party.vocabulary()?;
         parties.open_epoch(&vocabulary).await?;
         let told = parties.told();
         tell_parties(&told, &wanted.data, output);
         watch.lap("start");
 
         let resumed = state.filled;
-        let shares = if state.dealt {
-            let read = parties.hospitals.iter().map(|running| patients::read_back(&fill::patients_file(running)));
-            read.collect::<Result<Vec<_>, _>>()?
-        } else {
-            let (patients, source) = gather(&wanted, &vocabulary, &system, output)?;
+        let shares = if let Some((patients, source)) = gathered {
             state.deal(&wanted, patients.len(), source);
             let shares = patients::spread(patients, parties.hospitals.len());
             fill::deal(&parties, &shares)?;
             state.write(&wanted.data)?;
             shares
+        } else {
+            let read = parties.hospitals.iter().map(|running| patients::read_back(&fill::patients_file(running)));
+            read.collect::<Result<Vec<_>, _>>()?
         };
         tell_patients(&shares, &state, resumed, vocabulary.release(), output);
         let filled = if resumed { Vec::new() } else { fill::fill(&parties, &shares, output).await? };

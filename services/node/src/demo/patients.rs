@@ -10,9 +10,11 @@ use semblance_core::synthetic;
 use semblance_core::term::TermId;
 use semblance_core::time::Clock;
 use semblance_core::vocabulary::Vocabulary;
-use semblance_hospital::import::{Bounds, Import, ImportObserver, ImportReport};
+use semblance_hospital::import::{Bounds, Import, ImportObserver, ImportReport, RowOutcome};
 use semblance_hospital::known;
 use semblance_hospital::store::{Store, case};
+
+use crate::failure::Failure;
 
 /// One patient to be handed to a hospital.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -106,8 +108,21 @@ pub(super) fn read(
         }));
     }
     patients.retain(|patient| patient.observed.len() >= TERMS_MIN);
-    anyhow::ensure!(!patients.is_empty(), "{} holds no patient with {TERMS_MIN} symptoms", path.display());
-    Ok((patients, SourceReport::of(&report)))
+    let source = SourceReport::of(&report);
+    if patients.is_empty() {
+        let what = format!("{} holds no patient with {TERMS_MIN} symptoms", path.display());
+        return Err(Failure::usage(what).hint(why_none(&source, &report)).into());
+    }
+    Ok((patients, source))
+}
+
+/// What became of the rows of a source that gave no patient.
+fn why_none(source: &SourceReport, report: &ImportReport) -> String {
+    let first = report.rows.iter().find_map(|row| match &row.outcome {
+        RowOutcome::Refused { reason } | RowOutcome::Ignored { reason } => Some(format!("; {}: {reason}", row.row)),
+        _ => None,
+    });
+    format!("look into {}{}", source.text(), first.unwrap_or_default())
 }
 
 /// Patients of a disease, so that cases can be explained: a shared symptom is named when five others have it.

@@ -71,3 +71,14 @@ fn a_demo_that_finds_nothing_is_no_success() {
     assert!(said.errors.contains("nothing similar was found in 6 look-ups"), "{}", said.errors);
     assert!(said.errors.contains("try more cases"), "{}", said.errors);
 }
+
+#[test]
+fn a_source_without_patients_says_why_before_anybody_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, data) = (folder.path().join("cases.jsonl"), folder.path().join("demo"));
+    std::fs::write(&file, "not a patient\n").unwrap();
+    let said = run(&["demo", "--once", "--cases", file.to_str().unwrap(), "--data", data.to_str().unwrap()]);
+    assert_eq!(said.code, 2, "{}", said.errors);
+    assert!(said.errors.contains("1 refused") && said.errors.contains("not readable as JSON"), "{}", said.errors);
+    assert!(!data.exists(), "nothing is left behind");
+}
