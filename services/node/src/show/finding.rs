@@ -24,13 +24,18 @@ pub(crate) fn finding(report: &LookupReport) -> String {
         let _ = writeln!(text, "  not shown: {} matches that the own ledger does not confirm", report.failed.len());
     }
     if let Some(own) = report.own.first() {
-        let _ = writeln!(text, "  in your own hospital: {}, and {} more", own.case, report.own.len() - 1);
+        let more = match report.own.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        let _ = writeln!(text, "  in your own hospital: {}{more}", own.case);
     }
     let entry = report.transaction.get(..12).unwrap_or(&report.transaction);
     let LookupReport { cases, hospitals, height, block, .. } = report;
+    let houses = if *hospitals == 1 { "hospital" } else { "hospitals" };
     let _ = writeln!(
         text,
-        "  searched {cases} cases of {hospitals} hospitals, as of block {height}; ledger entry {entry}… in block {block}"
+        "  searched {cases} cases of {hospitals} {houses}, as of block {height}; ledger entry {entry}… in block {block}"
     );
     text
 }
