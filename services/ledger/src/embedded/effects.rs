@@ -36,7 +36,7 @@ pub struct RangeRead {
     pub end: String,
     /// How many rows were wanted at most.
     pub limit: u32,
-    /// [`rows_digest`] of what was found.
+    /// `rows_digest` of what was found.
     pub rows: Digest,
 }
 
