@@ -171,4 +171,4 @@ fn decode_block(block: BlockEvents) -> Result<Block, LedgerError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -89,7 +89,11 @@ mod tests {
     use semblance_core::signature::{SigningKey, Statement};
     use semblance_core::time::Timestamp;
 
+    use semblance_contract::wire::Page;
+    use semblance_core::record::Record;
+
     use super::*;
+    use crate::client::tests::Script;
 
     const NETWORK: NetworkId = NetworkId::from_bytes([7; 16]);
 
@@ -126,5 +130,38 @@ mod tests {
         let (_, forged, _) = rotated(&key(2));
         assert_eq!(followed(&north, &[forged], NETWORK), None);
         assert_eq!(followed(&Organisation { rotations: 2, ..north }, &[record], NETWORK), None, "a shortened list");
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_makes_up_a_members_keys_is_not_believed() {
+        let (north, record, next) = rotated(&key(1));
+        let other = SealingSecret::from_bytes([9; 32]).unwrap();
+        let sealing_key = SealingKey { id: SealingKeyId(1), public: *other.public() };
+        let west = Organisation { id: OrganisationId::new("west").unwrap(), ..north.clone() };
+        let members = |rows: &[&Organisation]| {
+            Ok(Page { rows: rows.iter().map(|row| (*row).clone()).collect(), next: None }.encode())
+        };
+        let rotations = |rows: &[&RotationRecord]| {
+            Ok(Page { rows: rows.iter().map(|row| (*row).clone()).collect(), next: None }.encode())
+        };
+        // Another key without a rotation; another key beside a genuine rotation; the genuine rotation and a newcomer.
+        let swapped = Organisation { sealing_key, ..north.clone() };
+        let slipped_in = Organisation { sealing_key, ..next.clone() };
+        let answers = vec![
+            members(&[&swapped]),
+            rotations(&[]),
+            members(&[&slipped_in]),
+            rotations(&[&record]),
+            members(&[&next, &west]),
+            rotations(&[&record]),
+        ];
+        let (_, ledger) = Script::client(answers, Vec::new());
+        let book = MemberBook::new(NETWORK, [north.clone()]);
+        for _ in 0..2 {
+            assert!(!book.learn(&ledger).await.unwrap());
+            assert_eq!(book.all(), [north.clone()]);
+        }
+        assert!(book.learn(&ledger).await.unwrap());
+        assert_eq!(book.all(), [next, west]);
     }
 }

@@ -14,6 +14,9 @@ use semblance_core::token::EpochNumber;
 use crate::indexes::{CaseChange, Indexes};
 use crate::store::{MatcherStore, MissingCase, StoreError};
 
+/// Blocks after which a case that stays away is looked for again at the latest.
+const SELDOM: u64 = 1024;
+
 /// The missing cases, in RAM and in the matcher's file.
 pub(crate) struct Missing {
     store: Arc<MatcherStore>,
@@ -77,8 +80,8 @@ impl Missing {
     }
 
     /// The cases of earlier blocks that may have come and that the index can take with this block. Those that have
-    /// expired are forgotten. Each is looked for again after one block, two, four, and so on: a rebuild passes over every
-    /// case that was purged since, and may not ask for all of them at every block.
+    /// expired are forgotten. Each is looked for again after one block, two, four, and so on up to [`SELDOM`]: a rebuild
+    /// passes over every case that was purged since, and may not ask for all of them at every block.
     ///
     /// # Errors
     /// The matcher's file cannot be written.
@@ -91,7 +94,8 @@ impl Missing {
         self.remove_those(|case| case.expires <= now)?;
         let due = |one: &&MissingCase| {
             let waited = block.saturating_sub(one.block);
-            waited.is_power_of_two() && indexes.awaits(one.case.epoch, block)
+            (waited.is_power_of_two() || (waited > 0 && waited.is_multiple_of(SELDOM)))
+                && indexes.awaits(one.case.epoch, block)
         };
         Ok(self.cases.values().filter(due).cloned().collect())
     }

@@ -1,5 +1,5 @@
 //! Over mutual TLS, as another organisation's program would: each refusal has its gRPC status and its stable word, and
-//! stands on the ledger as a denial.
+//! stands on the ledger as a denial, unless it is the matcher's own fault.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -11,7 +11,7 @@ use super::*;
 use crate::ledger::{EventStream, TransactionOutcome};
 
 /// A ledger that gives prepared answers and remembers what it was asked.
-struct Script {
+pub(crate) struct Script {
     organisation: OrganisationId,
     answers: Mutex<Vec<Result<Vec<u8>, LedgerError>>>,
     calls: Mutex<Vec<Call>>,
@@ -19,7 +19,10 @@ struct Script {
 }
 
 impl Script {
-    fn client(answers: Vec<Result<Vec<u8>, LedgerError>>, blocks: Vec<BlockEvents>) -> (Arc<Self>, LedgerClient) {
+    pub(crate) fn client(
+        answers: Vec<Result<Vec<u8>, LedgerError>>,
+        blocks: Vec<BlockEvents>,
+    ) -> (Arc<Self>, LedgerClient) {
         let organisation = OrganisationId::new("north").unwrap();
         let script = Arc::new(Self { organisation, answers: Mutex::new(answers), calls: Mutex::default(), blocks });
         (Arc::clone(&script), LedgerClient::new(script))
