@@ -159,7 +159,7 @@ mod tests {
         let book = MemberBook::new(NETWORK, [north.clone()]);
         for _ in 0..2 {
             assert!(!book.learn(&ledger).await.unwrap());
-            assert_eq!(book.all(), [north.clone()]);
+            assert_eq!(book.all(), std::slice::from_ref(&north));
         }
         assert!(book.learn(&ledger).await.unwrap());
         assert_eq!(book.all(), [next, west]);
