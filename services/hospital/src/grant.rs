@@ -75,7 +75,7 @@ impl HospitalService {
                 .store()
                 .run(move |tx| -> Result<Step, StoreError> {
                     for case in &cases {
-                        let local = service.grant_case(tx, case, &terms)?;
+                        let local = service.grant_case(tx, case, &terms, step.explicit)?;
                         step.count(tx, &service, &case.content.local_id, local)?;
                     }
                     Ok(step)
@@ -90,6 +90,7 @@ impl HospitalService {
         tx: &rusqlite::Transaction<'_>,
         case: &StoredCase,
         terms: &ConsentTerms,
+        explicit: bool,
     ) -> Result<Local, StoreError> {
         let (id, now) = (&case.content.local_id, self.now());
         let Some(key) = patient_key::get(tx, id)?.filter(|key| key.state != KeyState::Refused) else {
@@ -101,6 +102,8 @@ impl HospitalService {
                 ConsentState::Queued => return Ok(Local::Nothing),
                 ConsentState::Live if now < earlier.expires => return Ok(Local::Nothing),
                 ConsentState::Withdrawing => return Ok(Local::Refused(Denied::WithdrawnConsent)),
+                // Who withdrew is asked again by name, never along with all others.
+                ConsentState::Withdrawn if !explicit => return Ok(Local::Refused(Denied::WithdrawnConsent)),
                 _ => {}
             }
         }

@@ -117,9 +117,10 @@ impl Step {
     }
 }
 
-/// With a selection of all, a case that has not come to this step yet is no news; one that a rule keeps out is.
+/// With a selection of all, a case that has not come to this step yet is no news, nor one whose patient withdrew; one that
+/// a rule keeps out is.
 const fn is_not_its_turn(code: Denied) -> bool {
-    matches!(code, Denied::NotRegistered | Denied::NoConsent | Denied::NotPublished)
+    matches!(code, Denied::NotRegistered | Denied::NoConsent | Denied::NotPublished | Denied::WithdrawnConsent)
 }
 
 impl HospitalService {

@@ -38,6 +38,11 @@ async fn a_case_is_published_once_and_withdrawn_for_ever() {
     assert!(!ended.case.is_live_at(world.now()) && ended.purge.is_some());
     let again = north.withdraw("operator", &"n-1".parse().unwrap()).await.unwrap();
     assert!(again.withdrawn && again.consent == report.consent);
+    // Along with all others nobody who withdrew is asked again.
+    let terms = || ConsentTerms::usual().unwrap();
+    let all = north.consent("operator", Selection::All, terms()).await.unwrap();
+    assert_eq!((all.done, all.refused.len()), (0, 0), "{all:?}");
+    assert_eq!(north.publish("operator", Selection::All).await.unwrap().done, 0);
 
     // A new consent is a new one: the old one is dead.
     let terms = ConsentTerms::usual().unwrap();

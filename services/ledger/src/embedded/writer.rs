@@ -105,7 +105,11 @@ impl State {
             };
             let first = match first {
                 Ok(waiting) => waiting,
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => {
+                    // A copy of the file alone, made after a stop, shall hold everything.
+                    self.wipe_journal();
+                    return;
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     self.wipe_journal();
                     continue;
