@@ -3,7 +3,7 @@
 use semblance_proto::v1;
 use serde::Serialize;
 
-use super::{Connection, failure};
+use super::{Connection, failure, filled};
 use crate::output::Output;
 use crate::show::moment;
 
@@ -19,7 +19,7 @@ pub struct Arguments {
     /// Only lines about this case, request or file.
     #[arg(long, value_name = "SUBJECT")]
     subject: Option<String>,
-    /// Only what this clinician, or this operator's certificate, did.
+    /// Only what this clinician, or the holder of this certificate, did.
     #[arg(long, value_name = "ACTOR")]
     actor: Option<String>,
     /// Only this action, for example `look-up` or `withdraw`.
@@ -40,7 +40,10 @@ pub struct Arguments {
 struct Row {
     id: i64,
     at: String,
+    /// Whose certificate it was.
     actor: String,
+    /// Of a look-up, the clinician whom the actor named.
+    clinician: Option<String>,
     action: String,
     subject: String,
     code: String,
@@ -50,7 +53,7 @@ impl Arguments {
     fn wants(&self, line: &v1::AuditLine) -> bool {
         let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
         is(&self.subject, &line.subject)
-            && is(&self.actor, &line.actor)
+            && (is(&self.actor, &line.actor) || is(&self.actor, &line.clinician))
             && is(&self.action, &line.action)
             && !(self.denied && line.code == "ok")
     }
@@ -60,15 +63,20 @@ impl Arguments {
 pub(crate) async fn run(connection: &Connection, arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     let mut client = connection.client().await?;
     let (mut rows, mut after) = (Vec::new(), arguments.after);
-    while rows.len() < arguments.limit {
+    while rows.len() <= arguments.limit {
         let request = v1::ListAuditRequest { after, limit: PAGE };
         let page = client.list_audit(request).await.map_err(|status| failure(&status))?.into_inner().lines;
         let Some(last) = page.last() else { break };
         after = last.id;
         rows.extend(page.into_iter().filter(|line| arguments.wants(line)).map(row));
     }
+    let more = rows.len() > arguments.limit;
     rows.truncate(arguments.limit);
-    output.result(&rows, |rows| text(rows))
+    output.result(&rows, |rows| text(rows))?;
+    if let (true, Some(last)) = (more, rows.last()) {
+        output.warn(format!("there are more lines: go on with --after {}", last.id));
+    }
+    Ok(())
 }
 
 fn row(line: v1::AuditLine) -> Row {
@@ -76,6 +84,7 @@ fn row(line: v1::AuditLine) -> Row {
         id: line.id,
         at: moment(line.at),
         actor: line.actor,
+        clinician: filled(line.clinician),
         action: line.action,
         subject: line.subject,
         code: line.code,
@@ -84,8 +93,9 @@ fn row(line: v1::AuditLine) -> Row {
 
 fn text(rows: &[Row]) -> String {
     let line = |row: &Row| {
-        let Row { id, at, actor, action, subject, code } = row;
-        format!("{id} {at}: {actor}: {action} {subject}: {code}")
+        let Row { id, at, actor, action, subject, code, .. } = row;
+        let named = row.clinician.as_deref().map(|clinician| format!(" for {clinician}")).unwrap_or_default();
+        format!("{id} {at}: {actor}{named}: {action} {subject}: {code}")
     };
     if rows.is_empty() { "no such line".to_owned() } else { rows.iter().map(line).collect::<Vec<_>>().join("\n") }
 }

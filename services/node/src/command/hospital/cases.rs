@@ -47,15 +47,20 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     crate::command::block_on(async {
         let mut client = arguments.connection.client().await?;
         let (mut rows, mut after) = (Vec::new(), arguments.after);
-        while rows.len() < arguments.limit {
+        while rows.len() <= arguments.limit {
             let request = v1::ListCasesRequest { after, limit: PAGE };
             let page = client.list_cases(request).await.map_err(|status| failure(&status))?.into_inner().cases;
             let Some(last) = page.last() else { break };
             after = last.case.clone();
             rows.extend(page.into_iter().map(row));
         }
+        let more = rows.len() > arguments.limit;
         rows.truncate(arguments.limit);
-        output.result(&rows, |rows| text(rows))
+        output.result(&rows, |rows| text(rows))?;
+        if let (true, Some(last)) = (more, rows.last()) {
+            output.warn(format!("there are more cases: go on with --after {}", last.case));
+        }
+        Ok(())
     })
 }
 

@@ -43,7 +43,12 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
         let mut client = arguments.connection.client().await?;
         let page = client.list_look_ups(request).await.map_err(|status| failure(&status))?.into_inner();
         let rows: Vec<Row> = page.lookups.into_iter().map(row).collect();
-        output.result(&rows, |rows| text(rows))
+        output.result(&rows, |rows| text(rows))?;
+        if rows.len() == arguments.limit as usize {
+            let next = arguments.skip.saturating_add(u64::from(arguments.limit));
+            output.warn(format!("there may be more look-ups: go on with --skip {next}"));
+        }
+        Ok(())
     })
 }
 

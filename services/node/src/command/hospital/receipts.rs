@@ -48,7 +48,7 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     crate::command::block_on(async {
         let mut client = arguments.connection.client().await?;
         let mut rows = Vec::new();
-        while rows.len() < arguments.limit {
+        while rows.len() <= arguments.limit {
             let request =
                 v1::ListReceiptsRequest { case: arguments.case.clone(), skip: rows.len() as u64, limit: PAGE };
             let page = client.list_receipts(request).await.map_err(|status| failure(&status))?.into_inner().receipts;
@@ -57,8 +57,13 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
             }
             rows.extend(page.into_iter().map(row));
         }
+        let more = rows.len() > arguments.limit;
         rows.truncate(arguments.limit);
-        output.result(&rows, |rows| text(rows))
+        output.result(&rows, |rows| text(rows))?;
+        if more {
+            output.warn("there are more receipts: ask for them with a larger --limit");
+        }
+        Ok(())
     })
 }
 

@@ -19,7 +19,7 @@ struct Report {
     cases: u64,
     waiting: u64,
     followed: u64,
-    /// None while the ledger cannot be asked.
+    /// None where the node cannot say, as while the ledger does not answer.
     sealing_keys: Option<Vec<SealingKey>>,
 }
 
@@ -40,10 +40,7 @@ impl Report {
         let mut lines = vec![format!(
             "{hospital}: {cases} cases, {waiting} operations wait for the ledger, {followed} blocks read"
         )];
-        match sealing_keys {
-            Some(keys) => lines.extend(keys.iter().map(SealingKey::text)),
-            None => lines.push("which sealing keys are needed cannot be said: the ledger does not answer".to_owned()),
-        }
+        lines.extend(sealing_keys.iter().flatten().map(SealingKey::text));
         lines.join("\n")
     }
 }
@@ -72,9 +69,12 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
         let mut client = arguments.connection.client().await?;
         let status = client.get_status(v1::GetStatusRequest {}).await.map_err(|status| failure(&status))?.into_inner();
         let v1::GetStatusResponse { hospital, cases, waiting, followed } = status;
-        let keys = client.list_sealing_keys(v1::ListSealingKeysRequest {}).await.ok();
+        let keys = client.list_sealing_keys(v1::ListSealingKeysRequest {}).await;
+        if let Err(status) = &keys {
+            output.warn(format!("which sealing keys are needed cannot be said: {}", failure(status)));
+        }
         let key = |v1::SealingKeyStatus { key, public, needed }| SealingKey { key, public, needed };
-        let sealing_keys = keys.map(|keys| keys.into_inner().keys.into_iter().map(key).collect());
+        let sealing_keys = keys.ok().map(|keys| keys.into_inner().keys.into_iter().map(key).collect());
         output.result(&Report { hospital, cases, waiting, followed, sealing_keys }, Report::text)
     })
 }
