@@ -24,7 +24,7 @@ use crate::failure::Failure;
 /// How often the ledger is asked who is a member.
 const REFRESH: Duration = Duration::from_secs(10);
 /// The file's name in the node's data folder; its layout is that of a genesis with the present members.
-const FILE: &str = "members.genesis";
+pub(crate) const FILE: &str = "members.genesis";
 
 /// The members with their keys and roots.
 pub(crate) struct KnownMembers {

@@ -1,5 +1,6 @@
 //! The embedded ledger of a node: opened, and founded where it is new.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -22,6 +23,7 @@ pub(super) async fn open(party: &Party) -> anyhow::Result<EmbeddedLedger> {
         .with_context(|| format!("the ledger {} cannot be opened", file.display()))?;
     match ledger.head() {
         None => {
+            refuse_a_second_founding(party, &file)?;
             let (_, administrator) = party.credentials(Role::Admin)?;
             let administrator = Administrator::new(ledger.handle(administrator), party.network());
             administrator.found(&party.genesis).await?;
@@ -35,4 +37,20 @@ pub(super) async fn open(party: &Party) -> anyhow::Result<EmbeddedLedger> {
         Some(_) => {}
     }
     Ok(ledger)
+}
+
+/// A node whose other files know of a ledger must not make a new network beside the old one, as when a disk is missing.
+fn refuse_a_second_founding(party: &Party, file: &Path) -> anyhow::Result<()> {
+    let data = party.config.data();
+    let Some(other) = ["matcher", "hospital", crate::members::FILE]
+        .map(|name| data.join(name))
+        .into_iter()
+        .find(|other| other.exists())
+    else {
+        return Ok(());
+    };
+    let what = format!("{} holds no ledger, but {} is of one that was", file.display(), other.display());
+    let hint =
+        "restore the ledger's file from its disk or a backup; to found a new network, set node.data to a new folder";
+    Err(Failure::usage(what).hint(hint).into())
 }

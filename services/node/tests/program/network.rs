@@ -124,8 +124,40 @@ fn a_network_of_processes_publishes_finds_and_proves() {
 
     let verified = matcher.run(&["audit", "verify", "--head", head.to_str().unwrap()]).good();
     assert_eq!((&verified["sound"], &verified["kept_head"]), (&json!(true), &json!("checked")));
+    who_looked(&north);
+    let config = matcher.config.clone();
     for node in [north, south, matcher] {
         assert_eq!(node.stop(), 0);
+    }
+    // The disk with the ledger is missing: no new network is made beside the old one.
+    std::fs::remove_dir_all(net.join("matcher/data/ledger")).unwrap();
+    let refused = run(&["serve", "--config", config.to_str().unwrap()]);
+    assert_eq!(refused.code, 2, "{}", refused.errors);
+    assert!(refused.errors.contains("holds no ledger") && refused.errors.contains("restore"), "{}", refused.errors);
+}
+
+/// The administrator reads who asked about whom, and is told when a list goes on.
+fn who_looked(north: &Node) {
+    let said = north.run(&["audit", "list", "--actor", "dr-a", "--action", "look-up"]);
+    let (errors, lines) = (said.errors.clone(), said.good());
+    let lines = lines.as_array().unwrap();
+    assert!(lines.len() >= 3 && errors.is_empty(), "{errors}");
+    for line in lines {
+        assert_eq!(line["clinician"], "dr-a", "beside the certificate that named the clinician: {line}");
+        assert!(line["actor"].as_str().unwrap().starts_with("admin/"), "{line}");
+    }
+    let cut = north.run(&["audit", "list", "--limit", "2"]);
+    let errors = cut.errors.clone();
+    let last = cut.good()[1]["id"].clone();
+    assert!(errors.contains(&format!("--after {last}")), "{errors}");
+    for (arguments, next) in [
+        (&["cases", "--limit", "1"][..], "--after"),
+        (&["receipts", "--limit", "1"], "--limit"),
+        (&["lookups", "--limit", "1"], "--skip"),
+    ] {
+        let said = north.run(arguments);
+        assert!(said.errors.contains("more") && said.errors.contains(next), "{arguments:?}: {}", said.errors);
+        assert_eq!(said.good().as_array().unwrap().len(), 1);
     }
 }
 
