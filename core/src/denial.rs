@@ -43,7 +43,7 @@ coded! {
         WrongRecipient = 16 "wrong-recipient",
         /// The query is not the one that was committed to.
         QueryMismatch = 17 "query-mismatch",
-        /// The index has not reached the height that was asked for.
+        /// The index has not reached the height that was asked for; matchers record it no more, the fault is theirs.
         IndexBehind = 18 "index-behind",
         /// The caller may not do this.
         NotAuthorised = 19 "not-authorised",

@@ -140,6 +140,26 @@ async fn what_the_disk_refuses_is_not_acknowledged_and_leaves_nothing() {
     assert!(fixture.ledger().verify().await.unwrap().is_sound());
 }
 
+/// What operators are told: a ledger that was stopped is whole in the one file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_ledgers_file_alone_holds_everything() {
+    let mut fixture = Fixture::new(1, 1).await;
+    for number in 0..10 {
+        fixture.node(0).submit(call("put", &[&format!("key {number}"), "value"])).await.unwrap();
+    }
+    let height = fixture.ledger().head().unwrap().height;
+    drop(fixture.ledger.take());
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(fixture.path(), copy.path().join("ledger.db")).unwrap();
+    let report = verify_scratch(&copy.path().join("ledger.db")).unwrap();
+    assert!(
+        report.is_sound() && report.blocks == height,
+        "{} of {height} blocks: {:?}",
+        report.blocks,
+        report.findings
+    );
+}
+
 /// Copies what a crash at this moment would leave on the disk.
 fn crash(from: &Path, to: &Path) {
     for ending in ["", "-wal"] {
