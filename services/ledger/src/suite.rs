@@ -156,6 +156,11 @@ pub trait LedgerUnderTest: Send + Sync {
         Err(Skipped("this ledger cannot be restarted"))
     }
 
+    /// Whether proposals are signed by the members' keys of the contract's records, so that a rotation changes who speaks.
+    fn takes_members_signatures(&self) -> Told {
+        Ok(())
+    }
+
     /// Verifies the whole history.
     async fn verify(&self) -> Result<Report, Skipped> {
         Err(Skipped("the history of this ledger cannot be verified from here"))
@@ -185,6 +190,8 @@ pub struct Network {
     pub ledger: Box<dyn LedgerUnderTest>,
     /// Its organisations, hospitals first.
     pub parties: Vec<Party>,
+    /// The block of its genesis: on a ledger that has a life before the contract, not the first.
+    pub founded: u64,
 }
 
 impl Network {
@@ -192,11 +199,14 @@ impl Network {
     pub async fn scratch(factory: &dyn Factory, hospitals: u8, matchers: u8) -> Self {
         let mut parties = Party::all(hospitals, matchers);
         let ledger = factory.start(Arc::new(scratch::ScratchContract), &mut parties).await;
-        let network = Self { ledger, parties };
-        let genesis = scratch::genesis(&network.parties);
-        let founder = network.parties[0].identity(Role::Admin);
-        network.ledger.genesis(founder, genesis).await.expect("genesis is valid");
-        network
+        let genesis = scratch::genesis(&parties);
+        Self::found(ledger, parties, genesis).await
+    }
+
+    async fn found(ledger: Box<dyn LedgerUnderTest>, parties: Vec<Party>, genesis: Call) -> Self {
+        let founder = parties[0].identity(Role::Admin);
+        let founded = ledger.genesis(founder, genesis).await.expect("genesis is valid").block;
+        Self { ledger, parties, founded }
     }
 
     /// A party by name.

@@ -44,25 +44,24 @@ pub struct Patient {
     commitment: Digest,
 }
 
+/// The call that founds a network of these parties.
+#[must_use]
+pub fn founding(parties: &[Party]) -> Call {
+    let about = semblance_core::organisation::Network::new(NETWORK, "suite", Separation::Separated);
+    let records = parties.iter().map(Party::record).collect();
+    let genesis = Genesis::new(about.expect("a name"), records).expect("a genesis");
+    Call { function: "genesis".into(), arguments: vec![genesis.encode()], ..Call::default() }
+}
+
 impl Network {
     /// Starts a network with the real contract, runs its genesis and opens epoch 1.
     pub async fn semblance(factory: &dyn Factory, hospitals: u8, matchers: u8) -> Self {
         let mut parties = Party::all(hospitals, matchers);
         let ledger = factory.start(Arc::new(SemblanceContract), &mut parties).await;
-        let network = Self { ledger, parties };
-        let founder = network.parties[0].identity(Role::Admin);
-        network.ledger.genesis(founder, network.founding()).await.expect("genesis is valid");
+        let founding = founding(&parties);
+        let network = Self::found(ledger, parties, founding).await;
         network.admin("hospital-1").open_epoch(&network.epoch(EPOCH)).await.expect("the epoch opens");
         network
-    }
-
-    /// The call that founds this network.
-    #[must_use]
-    pub fn founding(&self) -> Call {
-        let about = semblance_core::organisation::Network::new(NETWORK, "suite", Separation::Separated);
-        let records = self.parties.iter().map(Party::record).collect();
-        let genesis = Genesis::new(about.expect("a name"), records).expect("a genesis");
-        Call { function: "genesis".into(), arguments: vec![genesis.encode()], ..Call::default() }
     }
 
     /// An epoch whose key is sealed to all hospitals.

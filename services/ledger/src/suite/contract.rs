@@ -10,7 +10,7 @@ use semblance_contract::{Code, key};
 use semblance_core::record::Record;
 use semblance_core::signature::SigningKey;
 
-use super::clinic::{EPOCH, Patient};
+use super::clinic::{EPOCH, Patient, founding};
 use super::scratch::ForgingContract;
 use super::{Factory, Network, Party, Told, organisation};
 use crate::client::refusal;
@@ -23,7 +23,7 @@ pub async fn genesis_makes_the_members(factory: &dyn Factory) -> Told {
     assert_eq!(client.members().await.expect("answered").len(), 3);
     let member = client.member(&organisation("matcher-1")).await.expect("answered");
     assert_eq!(member, Some(network.party("matcher-1").record()));
-    let again = network.admin("hospital-1").ledger().submit(network.founding()).await;
+    let again = network.admin("hospital-1").ledger().submit(founding(&network.parties)).await;
     assert_eq!(again.as_ref().err().and_then(refusal), Some(Code::NetworkExists), "{again:?}");
     network.assert_sound().await;
     Ok(())

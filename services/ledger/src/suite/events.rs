@@ -39,14 +39,14 @@ pub async fn followers_see_every_block_once(factory: &dyn Factory) -> Told {
     for number in 0..5 {
         node.submit(call("append", &[&format!("early-{number}"), "early"])).await.expect("valid");
     }
-    let mut stream = node.blocks(0).await.expect("a stream");
+    let mut stream = node.blocks(network.founded).await.expect("a stream");
     let calls = (0..30).map(|number| {
         let node = node.clone();
         async move { node.submit(call("append", &["contested", &format!("<{number}>")])).await }
     });
     let outcomes = join_all(calls).await;
     let valid = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    let events = valid_events(&mut stream, 0, 5 + valid).await;
+    let events = valid_events(&mut stream, network.founded, 5 + valid).await;
     let value = node.evaluate(call("get", &["contested"])).await.expect("answered");
     assert_eq!(events.get(5..).expect("late events").concat(), value, "events of valid transactions, in their order");
     Ok(())
@@ -60,15 +60,15 @@ pub async fn a_follower_resumes_anywhere(factory: &dyn Factory) -> Told {
         node.submit(call("append", &[&format!("key-{number}"), &number.to_string()])).await.expect("valid");
     }
     for from in [1, 7, 39, 40] {
-        let mut stream = node.blocks(from).await.expect("a stream");
-        let events = valid_events(&mut stream, from, usize::try_from(41 - from).expect("small")).await;
+        let mut stream = node.blocks(network.founded + from).await.expect("a stream");
+        let events = valid_events(&mut stream, network.founded + from, usize::try_from(41 - from).expect("small")).await;
         assert_eq!(events.first().expect("an event"), &(from - 1).to_string().into_bytes());
     }
-    let mut ahead = node.blocks(42).await.expect("a stream");
+    let mut ahead = node.blocks(network.founded + 42).await.expect("a stream");
     for number in 0..2 {
         node.submit(call("append", &["late", &number.to_string()])).await.expect("valid");
     }
-    assert_eq!(next(&mut ahead).await.number, 42);
+    assert_eq!(next(&mut ahead).await.number, network.founded + 42);
     Ok(())
 }
 
@@ -76,13 +76,13 @@ pub async fn a_follower_resumes_anywhere(factory: &dyn Factory) -> Told {
 pub async fn a_slow_follower_holds_nobody_up(factory: &dyn Factory) -> Told {
     let network = Network::scratch(factory, 1, 0).await;
     let node = network.node("hospital-1");
-    let mut slow = node.blocks(0).await.expect("a stream");
-    let mut quick = node.blocks(0).await.expect("a stream");
+    let mut slow = node.blocks(network.founded).await.expect("a stream");
+    let mut quick = node.blocks(network.founded).await.expect("a stream");
     for number in 0..100 {
         node.submit(call("append", &[&format!("key-{number}"), "x"])).await.expect("valid");
     }
-    assert_eq!(valid_events(&mut quick, 0, 100).await.len(), 100);
-    assert_eq!(valid_events(&mut slow, 0, 100).await.len(), 100);
+    assert_eq!(valid_events(&mut quick, network.founded, 100).await.len(), 100);
+    assert_eq!(valid_events(&mut slow, network.founded, 100).await.len(), 100);
     Ok(())
 }
 
@@ -104,7 +104,7 @@ pub async fn there_is_one_event(factory: &dyn Factory) -> Told {
 pub async fn block_time_never_goes_back(factory: &dyn Factory) -> Told {
     let network = Network::scratch(factory, 1, 0).await;
     let node = network.node("hospital-1");
-    let mut stream = node.blocks(0).await.expect("a stream");
+    let mut stream = node.blocks(network.founded).await.expect("a stream");
     let (begun, mut last) = (network.ledger.now(), Timestamp::default());
     for _ in 0..5 {
         network.ledger.advance(1000)?;
@@ -122,20 +122,20 @@ pub async fn block_time_never_goes_back(factory: &dyn Factory) -> Told {
 pub async fn followers_survive_a_restart(factory: &dyn Factory) -> Told {
     let mut network = Network::scratch(factory, 1, 0).await;
     let node = network.node("hospital-1");
-    let mut stream = node.blocks(0).await.expect("a stream");
+    let mut stream = node.blocks(network.founded).await.expect("a stream");
     node.submit(call("append", &["a", "1"])).await.expect("valid");
-    assert_eq!(valid_events(&mut stream, 0, 1).await, [b"1".to_vec()]);
+    assert_eq!(valid_events(&mut stream, network.founded, 1).await, [b"1".to_vec()]);
     drop(node);
     network.ledger.restart().await?;
     let node = network.node("hospital-1");
     node.submit(call("append", &["b", "2"])).await.expect("valid");
     let after = tokio::time::timeout(Duration::from_secs(20), stream.next()).await.expect("an end or a block");
     match after.expect("an end with an error, or a block") {
-        Ok(block) => assert_eq!(block.number, 2),
+        Ok(block) => assert_eq!(block.number, network.founded + 2),
         Err(error) => {
             assert!(matches!(error, LedgerError::Unavailable(_)), "{error}");
-            let mut stream = node.blocks(2).await.expect("a stream");
-            assert_eq!(valid_events(&mut stream, 2, 1).await, [b"2".to_vec()]);
+            let mut stream = node.blocks(network.founded + 2).await.expect("a stream");
+            assert_eq!(valid_events(&mut stream, network.founded + 2, 1).await, [b"2".to_vec()]);
         }
     }
     Ok(())

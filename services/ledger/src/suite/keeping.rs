@@ -101,7 +101,12 @@ pub async fn a_rotated_member_speaks_with_its_new_key(factory: &dyn Factory) -> 
     assert_eq!(code(other.rotate_key(rotation.clone()).await), Err(Some(Code::NotOwner)));
     assert_eq!(code(own.rotate_key(by_itself).await), Err(Some(Code::BadSignature)));
     own.rotate_key(rotation.clone()).await.expect("rotated");
-    assert!(matches!(own.rotate_key(rotation.clone()).await, Err(LedgerError::Identity(_))));
+    let repeated = own.rotate_key(rotation.clone()).await;
+    if network.ledger.takes_members_signatures().is_ok() {
+        assert!(matches!(repeated, Err(LedgerError::Identity(_))), "{repeated:?}");
+    } else {
+        assert_eq!(code(repeated), Err(Some(Code::BadSignature)));
+    }
 
     let signed_before = network.entry(network.request("hospital-1", "matcher-1", &case, 1));
     assert_eq!(network.record("matcher-1", signed_before).await, Err(Some(Code::BadSignature)));

@@ -134,6 +134,7 @@ pub async fn another_network_is_refused(factory: &dyn Factory) -> Told {
 /// After a rotation the new key signs and the old one does not, and the history still verifies.
 pub async fn a_rotated_key_no_longer_signs(factory: &dyn Factory) -> Told {
     let mut network = Network::scratch(factory, 2, 0).await;
+    network.ledger.takes_members_signatures()?;
     let old = network.party("hospital-1").clone();
     network.node("hospital-1").submit(call("put", &["before", "x"])).await.expect("valid");
     let new = Party { key: SigningKey::from_seed(&[55; 32]), ..old.clone() };
@@ -156,7 +157,8 @@ pub async fn a_rotated_key_no_longer_signs(factory: &dyn Factory) -> Told {
 pub async fn a_second_genesis_is_refused(factory: &dyn Factory) -> Told {
     let mut parties = Party::all(2, 1);
     let ledger = factory.start(Arc::new(super::scratch::ScratchContract), &mut parties).await;
-    let network = Network { ledger, parties };
+    ledger.takes_members_signatures()?;
+    let network = Network { ledger, parties, founded: 0 };
     let founder = network.party("hospital-1").identity(Role::Admin);
     let others: Vec<Party> = network.parties.iter().filter(|party| party.id != founder.organisation).cloned().collect();
     let without = network.ledger.genesis(founder.clone(), genesis(&others)).await;

@@ -333,7 +333,7 @@ async fn who_joins_later_is_heard_without_a_restart() {
 async fn before_genesis_nobody_is_heard() {
     let mut parties = Party::all(1, 0);
     let serving = start(Arc::new(ScratchContract), &mut parties).await;
-    let network = Network { ledger: Box::new(serving), parties };
+    let network = Network { ledger: Box::new(serving), parties, founded: 0 };
     let outcome = network.node("hospital-1").evaluate(call("get", &["a"])).await;
     assert!(matches!(outcome, Err(LedgerError::Identity(_))), "{outcome:?}");
 }
