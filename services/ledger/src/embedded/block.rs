@@ -70,6 +70,15 @@ pub struct RecordedTransaction {
     pub proposal: Vec<u8>,
     /// Their signature.
     pub signature: Signature,
+    /// What came of it on its endorsers' peers.
+    pub executed: Executed,
+    /// Whether it took effect.
+    pub validation: Validation,
+}
+
+/// A call as its endorsers executed it, all with the same result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Executed {
     /// Whose peers executed it, in ascending order.
     pub endorsers: Vec<OrganisationId>,
     /// What it read.
@@ -80,8 +89,6 @@ pub struct RecordedTransaction {
     pub response: Vec<u8>,
     /// Its event, name and payload.
     pub event: Option<(String, Vec<u8>)>,
-    /// Whether it took effect.
-    pub validation: Validation,
 }
 
 impl RecordedTransaction {
@@ -97,16 +104,7 @@ impl RecordedTransaction {
         let mut writer = Writer::record(1);
         writer.bytes(&self.proposal);
         self.signature.write(&mut writer);
-        writer.count(self.endorsers.len());
-        for endorser in &self.endorsers {
-            endorser.write(&mut writer);
-        }
-        self.reads.write(&mut writer);
-        self.writes.write(&mut writer);
-        writer.bytes(&self.response);
-        write_optional(&mut writer, self.event.as_ref(), |writer, (name, payload)| {
-            writer.text(name).bytes(payload);
-        });
+        self.executed.write(&mut writer);
         writer.u8(validation_code(self.validation));
         writer.finish()
     }
@@ -120,20 +118,41 @@ impl RecordedTransaction {
         let transaction = Self {
             proposal: reader.bytes("proposal", PROPOSAL_BYTES_MAX)?.to_vec(),
             signature: Signature::read(&mut reader)?,
-            endorsers: (0..reader.count("endorsers", ORGANISATIONS_MAX)?)
-                .map(|_| OrganisationId::read(&mut reader))
-                .collect::<Result<_, _>>()?,
-            reads: ReadSet::read(&mut reader)?,
-            writes: WriteSet::read(&mut reader)?,
-            response: reader.bytes("response", MESSAGE_BYTES_MAX)?.to_vec(),
-            event: read_optional(&mut reader, |reader| {
-                let name = reader.text("event", KEY_MAX)?.to_owned();
-                Ok((name, reader.bytes("event payload", EVENT_BYTES_MAX)?.to_vec()))
-            })?,
+            executed: Executed::read(&mut reader)?,
             validation: validation_from_code(reader.u8("validation")?)?,
         };
         reader.finish()?;
         Ok(transaction)
+    }
+}
+
+impl Executed {
+    fn write(&self, writer: &mut Writer) {
+        writer.count(self.endorsers.len());
+        for endorser in &self.endorsers {
+            endorser.write(writer);
+        }
+        self.reads.write(writer);
+        self.writes.write(writer);
+        writer.bytes(&self.response);
+        write_optional(writer, self.event.as_ref(), |writer, (name, payload)| {
+            writer.text(name).bytes(payload);
+        });
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            endorsers: (0..reader.count("endorsers", ORGANISATIONS_MAX)?)
+                .map(|_| OrganisationId::read(reader))
+                .collect::<Result<_, _>>()?,
+            reads: ReadSet::read(reader)?,
+            writes: WriteSet::read(reader)?,
+            response: reader.bytes("response", MESSAGE_BYTES_MAX)?.to_vec(),
+            event: read_optional(reader, |reader| {
+                let name = reader.text("event", KEY_MAX)?.to_owned();
+                Ok((name, reader.bytes("event payload", EVENT_BYTES_MAX)?.to_vec()))
+            })?,
+        })
     }
 }
 

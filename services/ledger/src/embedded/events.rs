@@ -94,7 +94,7 @@ fn block_events(stored: &StoredBlock, network: NetworkId) -> Result<BlockEvents,
         transactions.push(TransactionOutcome {
             transaction: transaction.id(),
             validation: transaction.validation,
-            event: transaction.event,
+            event: transaction.executed.event,
         });
     }
     Ok(BlockEvents { number: header.number, timestamp: header.timestamp, transactions })

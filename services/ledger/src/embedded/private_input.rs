@@ -20,7 +20,7 @@ use semblance_core::proposal::{ProposalParts, Transient, transient_hash};
 use semblance_core::record::Record;
 use semblance_core::token::Token;
 
-use super::block::RecordedTransaction;
+use super::block::Executed;
 use super::private::{hashed, sha256};
 use super::stub::Effects;
 use super::view::Tables;
@@ -47,11 +47,7 @@ enum Lost {
 
 impl PrivateInput {
     /// Finds what there is in the ledger's file.
-    pub(super) fn find(
-        recorded: &RecordedTransaction,
-        parts: &ProposalParts,
-        file: Tables<'_>,
-    ) -> Result<Self, String> {
+    pub(super) fn find(recorded: &Executed, parts: &ProposalParts, file: Tables<'_>) -> Result<Self, String> {
         let none = transient_hash(&Transient::new()).map_err(|error| error.to_string())?;
         let known = |lost| Self { parts: parts.clone(), transient: Transient::new(), lost };
         match (parts.function.as_str(), parts.arguments.as_slice()) {
@@ -62,7 +58,7 @@ impl PrivateInput {
     }
 
     /// Makes what the contract did with this input comparable with what was recorded.
-    pub(super) fn restore(&self, effects: &mut Effects, recorded: &RecordedTransaction) {
+    pub(super) fn restore(&self, effects: &mut Effects, recorded: &Executed) {
         match &self.lost {
             Lost::Nothing => {}
             Lost::Values { hashes, .. } => restore_hashes(effects, hashes),
@@ -94,7 +90,7 @@ impl PrivateInput {
 }
 
 fn publication(
-    recorded: &RecordedTransaction,
+    recorded: &Executed,
     parts: &ProposalParts,
     argument: &[u8],
     file: Tables<'_>,

@@ -5,12 +5,12 @@
 //! the contract verifies is verified again, with the key that was valid then.
 
 use semblance_contract::Contract;
-use semblance_core::id::{NetworkId, OrganisationId};
+use semblance_core::id::{NetworkId, OrganisationId, TransactionId};
 use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
 use semblance_core::proposal::{ProposalParts, SignedProposal, UnverifiedProposal};
 use semblance_core::time::Timestamp;
 
-use super::block::RecordedTransaction;
+use super::block::{Executed, RecordedTransaction};
 use super::effects::Version;
 use super::member;
 use super::policy::ORDINARY;
@@ -33,11 +33,12 @@ pub(super) fn proposal(
     let unverified = UnverifiedProposal::decode(recorded.proposal.clone(), recorded.signature, network)
         .map_err(|error| format!("proposal: {error}"))?;
     let organisation = unverified.claims().organisation.clone();
-    let read = recorded.reads.public.get(&member::key(&organisation)).copied().flatten();
+    let read = recorded.executed.reads.public.get(&member::key(&organisation)).copied().flatten();
     let key = match read {
         Some(read) => replay.key_at(&organisation, read),
         None if version == GENESIS => {
-            let founder = founding_member(&recorded.writes, &organisation).map_err(|error| error.to_string())?;
+            let founder =
+                founding_member(&recorded.executed.writes, &organisation).map_err(|error| error.to_string())?;
             Some(founder.verifying_key)
         }
         None => None,
@@ -73,32 +74,50 @@ pub(super) fn envelope(
     Ok(())
 }
 
+/// What is executed again.
+pub(crate) struct Repetition<'a> {
+    /// The transaction's id, and what it asked.
+    pub(crate) call: (TransactionId, &'a ProposalParts),
+    /// What its endorsers said came of it.
+    pub(crate) executed: &'a Executed,
+    /// Which reads must be those recorded.
+    pub(crate) reads: ReadsCompared,
+}
+
+/// Which reads are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadsCompared {
+    /// All, and that of the submitter's record, with whose key the proposal was verified.
+    All,
+    /// None: the ledger records ranges in another way. That they were current is part of the transaction's validity.
+    None,
+}
+
 /// Runs the contract on the state before a valid transaction. `file` is asked for private values that are still there.
 pub(super) fn execute(
     replay: &Replay,
-    version: Version,
-    recorded: &RecordedTransaction,
-    proposal: &SignedProposal,
+    repetition: &Repetition<'_>,
     contract: &dyn Contract,
     file: Tables<'_>,
 ) -> Result<(), String> {
-    if version == GENESIS {
-        for endorser in &recorded.endorsers {
-            founding_member(&recorded.writes, endorser).map_err(|error| error.to_string())?;
-        }
-    }
-    let input = PrivateInput::find(recorded, proposal.proposal(), file)?;
-    let submitter = member::key(&proposal.proposal().organisation);
+    let Repetition { call: (id, parts), executed, reads } = *repetition;
+    let input = PrivateInput::find(executed, parts, file)?;
+    let submitter = member::key(&parts.organisation);
     let submitter_version = replay.tables().version(&submitter).map_err(|error| error.to_string())?;
-    for endorser in &recorded.endorsers {
-        let call = (proposal.id(), &input.parts);
+    for endorser in &executed.endorsers {
+        let call = (id, &input.parts);
         let execution = Execution { call, transient: &input.transient, endorser, mode: Mode::Submit };
         let mut done = execution
             .run(contract, replay.tables())
             .map_err(|error| format!("executed again, the contract refuses it: {error}"))?;
-        done.effects.reads.public.insert(submitter.clone(), submitter_version);
-        input.restore(&mut done.effects, recorded);
-        compare(&done, recorded, &input)?;
+        match reads {
+            ReadsCompared::All => {
+                done.effects.reads.public.insert(submitter.clone(), submitter_version);
+            }
+            ReadsCompared::None => done.effects.reads.clone_from(&executed.reads),
+        }
+        input.restore(&mut done.effects, executed);
+        compare(&done, executed, &input)?;
         if !done.endorser_mattered {
             return Ok(());
         }
@@ -106,7 +125,17 @@ pub(super) fn execute(
     Ok(())
 }
 
-fn compare(done: &Done, recorded: &RecordedTransaction, input: &PrivateInput) -> Result<(), String> {
+/// The first transaction's endorsers are among the members that it makes.
+pub(super) fn founders(version: Version, executed: &Executed) -> Result<(), String> {
+    if version != GENESIS {
+        return Ok(());
+    }
+    executed.endorsers.iter().try_for_each(|endorser| {
+        founding_member(&executed.writes, endorser).map(|_| ()).map_err(|error| error.to_string())
+    })
+}
+
+fn compare(done: &Done, recorded: &Executed, input: &PrivateInput) -> Result<(), String> {
     let (again, before) = (&done.effects.writes, &recorded.writes);
     let parts = [
         ("reads", done.effects.reads == recorded.reads),

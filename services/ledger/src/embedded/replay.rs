@@ -4,23 +4,28 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Connection;
+use semblance_contract::Contract;
 use semblance_core::id::{OrganisationId, TransactionId};
 use semblance_core::signature::VerifyingKey;
 
+use super::block::Executed;
 use super::effects::{Version, WriteSet};
+use super::reexecute::{self, Repetition};
 use super::stub::PrivateValues;
+use super::validate::validate;
 use super::view::Tables;
 use super::{apply, member, store};
+use crate::Validation;
 
 /// The state after the blocks replayed so far.
-pub(super) struct Replay {
+pub(crate) struct Replay {
     connection: Connection,
     /// The keys that members have had, by the version of the record that held them.
     keys: HashMap<(OrganisationId, Version), VerifyingKey>,
 }
 
 impl Replay {
-    pub(super) fn new() -> Result<Self, store::StoreError> {
+    pub(crate) fn new() -> Result<Self, store::StoreError> {
         Ok(Self { connection: store::open_scratch()?, keys: HashMap::new() })
     }
 
@@ -34,13 +39,46 @@ impl Replay {
         self.keys.get(&(organisation.clone(), version)).copied()
     }
 
+    /// Judges a transaction as the next one.
+    pub(crate) fn judge(&self, id: TransactionId, executed: &Executed) -> Result<Validation, String> {
+        validate(id, executed, self.tables()).map_err(|error| error.to_string())
+    }
+
+    /// Executes a valid transaction again, compares, and applies what it wrote. `file` is asked for private values that
+    /// are still there.
+    pub(super) fn repeat(
+        &mut self,
+        version: Version,
+        repetition: &Repetition<'_>,
+        contract: &dyn Contract,
+        file: Tables<'_>,
+    ) -> Result<(), String> {
+        reexecute::execute(self, repetition, contract, file)?;
+        self.apply(version, &repetition.executed.writes).map_err(|error| error.to_string())
+    }
+
+    /// The same for a ledger whose private values are not at hand.
+    pub(crate) fn repeat_without_values(
+        &mut self,
+        version: Version,
+        repetition: &Repetition<'_>,
+        contract: &dyn Contract,
+    ) -> Result<(), String> {
+        // The replayed state holds no private values.
+        reexecute::execute(self, repetition, contract, self.tables())?;
+        self.apply(version, &repetition.executed.writes).map_err(|error| error.to_string())
+    }
+
     /// Remembers where a transaction stands, valid or not.
-    pub(super) fn index(&self, id: TransactionId, version: Version) -> Result<(), store::StoreError> {
-        apply::index(&self.connection, id, version)
+    pub(crate) fn note(&self, id: TransactionId, version: Version, validation: Validation) -> Result<(), String> {
+        if validation == Validation::DuplicateTransaction {
+            return Ok(());
+        }
+        apply::index(&self.connection, id, version).map_err(|error| error.to_string())
     }
 
     /// The signing keys that each member has had.
-    pub(super) fn keys_of_members(&self) -> BTreeMap<OrganisationId, Vec<VerifyingKey>> {
+    pub(crate) fn keys_of_members(&self) -> BTreeMap<OrganisationId, Vec<VerifyingKey>> {
         let mut keys = BTreeMap::<OrganisationId, Vec<VerifyingKey>>::new();
         for ((member, _), key) in &self.keys {
             let known = keys.entry(member.clone()).or_default();
@@ -52,7 +90,7 @@ impl Replay {
     }
 
     /// Applies what a valid transaction wrote.
-    pub(super) fn apply(&mut self, version: Version, writes: &WriteSet) -> Result<(), store::StoreError> {
+    fn apply(&mut self, version: Version, writes: &WriteSet) -> Result<(), store::StoreError> {
         apply::apply(&self.connection, version, writes, &PrivateValues::new())?;
         let written = writes.public.keys().chain(writes.policies.keys());
         for key in written.filter(|key| (member::FIRST..member::BEHIND).contains(&key.as_str())) {

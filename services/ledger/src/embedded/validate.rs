@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use semblance_core::id::{OrganisationId, TransactionId};
 use semblance_core::organisation::OrganisationKind;
 
-use super::effects::{ReadSet, WriteSet, rows_digest};
+use super::block::Executed;
+use super::effects::rows_digest;
 use super::member;
 use super::policy::{key_satisfied, ordinary};
 use super::private::owner;
@@ -15,33 +16,25 @@ use super::store::StoreError;
 use super::view::Tables;
 use crate::Validation;
 
-/// What is looked at.
-pub(super) struct Candidate<'a> {
-    pub(super) id: TransactionId,
-    pub(super) endorsers: &'a [OrganisationId],
-    pub(super) reads: &'a ReadSet,
-    pub(super) writes: &'a WriteSet,
-}
-
 /// Validates against the state that all earlier transactions left, those of the same block included.
-pub(super) fn validate(candidate: &Candidate<'_>, view: Tables<'_>) -> Result<Validation, StoreError> {
-    if view.contains(candidate.id)? {
+pub(super) fn validate(id: TransactionId, executed: &Executed, view: Tables<'_>) -> Result<Validation, StoreError> {
+    if view.contains(id)? {
         return Ok(Validation::DuplicateTransaction);
     }
-    if !endorsed(candidate, view)? {
+    if !endorsed(executed, view)? {
         return Ok(Validation::EndorsementPolicyFailure);
     }
-    for (key, version) in &candidate.reads.public {
+    for (key, version) in &executed.reads.public {
         if view.version(key)? != *version {
             return Ok(Validation::MvccConflict);
         }
     }
-    for (key, version) in &candidate.reads.private {
+    for (key, version) in &executed.reads.private {
         if view.private_version(key)? != *version {
             return Ok(Validation::MvccConflict);
         }
     }
-    for range in &candidate.reads.ranges {
+    for range in &executed.reads.ranges {
         let rows = view.range(&range.start, &range.end, range.limit)?;
         if rows_digest(rows.iter().map(|(key, version)| (key.as_str(), *version))) != range.rows {
             return Ok(Validation::PhantomConflict);
@@ -50,8 +43,8 @@ pub(super) fn validate(candidate: &Candidate<'_>, view: Tables<'_>) -> Result<Va
     Ok(Validation::Valid)
 }
 
-fn endorsed(candidate: &Candidate<'_>, view: Tables<'_>) -> Result<bool, StoreError> {
-    let endorsers: BTreeSet<&OrganisationId> = candidate.endorsers.iter().collect();
+fn endorsed(executed: &Executed, view: Tables<'_>) -> Result<bool, StoreError> {
+    let endorsers: BTreeSet<&OrganisationId> = executed.endorsers.iter().collect();
     let members = view.members()?;
     if endorsers.len() < ordinary(members) {
         return Ok(false);
@@ -62,14 +55,14 @@ fn endorsed(candidate: &Candidate<'_>, view: Tables<'_>) -> Result<bool, StoreEr
             return Ok(false);
         }
     }
-    let written: BTreeSet<&String> = candidate.writes.public.keys().chain(candidate.writes.policies.keys()).collect();
+    let written: BTreeSet<&String> = executed.writes.public.keys().chain(executed.writes.policies.keys()).collect();
     for key in written {
         // The policy that stood before: a transaction cannot loosen the rule that it is itself under.
         if view.policy(key)?.is_some_and(|policy| !key_satisfied(&policy, &endorsers)) {
             return Ok(false);
         }
     }
-    let collections: BTreeSet<&String> = candidate.writes.private.keys().map(|(collection, _)| collection).collect();
+    let collections: BTreeSet<&String> = executed.writes.private.keys().map(|(collection, _)| collection).collect();
     for collection in collections {
         if !collection_endorsed(collection, &endorsers, view)? {
             return Ok(false);

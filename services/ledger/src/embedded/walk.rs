@@ -8,9 +8,9 @@ use semblance_core::time::Timestamp;
 use super::block::{BlockData, Header, RecordedTransaction};
 use super::chain::{self, StoredBlock};
 use super::effects::Version;
+use super::reexecute::{ReadsCompared, Repetition};
 use super::replay::Replay;
 use super::store::StoreError;
-use super::validate::{Candidate, validate};
 use super::verify::{Finding, Progress, Report};
 use super::view::Tables;
 use super::{reexecute, tables};
@@ -146,22 +146,19 @@ impl Walk<'_> {
     fn transaction(&mut self, version: Version, bytes: &[u8], header: &Header) -> Result<(), String> {
         let recorded = RecordedTransaction::decode(bytes).map_err(|error| error.to_string())?;
         self.report.transactions += 1;
-        let id = recorded.id();
-        let candidate =
-            Candidate { id, endorsers: &recorded.endorsers, reads: &recorded.reads, writes: &recorded.writes };
-        let validation = validate(&candidate, self.replay.tables()).map_err(|error| error.to_string())?;
+        let (id, executed) = (recorded.id(), &recorded.executed);
+        let validation = self.replay.judge(id, executed)?;
         if validation != recorded.validation {
             return Err(format!("recorded as {:?}, but it is {validation:?}", recorded.validation));
         }
         let proposal = reexecute::proposal(&self.replay, version, &recorded, header.network)?;
-        reexecute::envelope(proposal.proposal(), &recorded.endorsers, header.timestamp)?;
+        reexecute::envelope(proposal.proposal(), &executed.endorsers, header.timestamp)?;
         if validation == Validation::Valid {
-            reexecute::execute(&self.replay, version, &recorded, &proposal, self.contract, Tables(self.file))?;
-            self.replay.apply(version, &recorded.writes).map_err(|error| error.to_string())?;
+            reexecute::founders(version, executed)?;
+            let call = (id, &**proposal.proposal());
+            let repetition = Repetition { call, executed, reads: ReadsCompared::All };
+            self.replay.repeat(version, &repetition, self.contract, Tables(self.file))?;
         }
-        if validation != Validation::DuplicateTransaction {
-            self.replay.index(id, version).map_err(|error| error.to_string())?;
-        }
-        Ok(())
+        self.replay.note(id, version, validation)
     }
 }

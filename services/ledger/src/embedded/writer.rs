@@ -12,13 +12,13 @@ use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
 use semblance_core::time::{Clock, Timestamp};
 use tokio::sync::{oneshot, watch};
 
-use super::block::{BlockData, Header, RecordedTransaction, TRANSACTIONS_MAX};
+use super::block::{BlockData, Executed, Header, RecordedTransaction, TRANSACTIONS_MAX};
 use super::chain::{self, Head};
 use super::effects::Version;
 use super::simulate::Endorsed;
 use super::store::StoreError;
 use super::stub::PrivateValues;
-use super::validate::{Candidate, validate};
+use super::validate::validate;
 use super::view::Tables;
 use super::{apply, store};
 use crate::{Committed, LedgerError, Validation};
@@ -230,7 +230,7 @@ fn make_block(
         let id = transaction.id();
         outcomes.push(match validation {
             Validation::Valid => {
-                Ok(Committed { transaction: id, block: number, response: transaction.response.clone() })
+                Ok(Committed { transaction: id, block: number, response: transaction.executed.response.clone() })
             }
             validation => Err(LedgerError::Invalid { transaction: id, validation }),
         });
@@ -264,18 +264,13 @@ fn settle(
     transaction: &RecordedTransaction,
     private: &PrivateValues,
 ) -> Result<(Validation, bool), StoreError> {
-    let candidate = Candidate {
-        id: transaction.id(),
-        endorsers: &transaction.endorsers,
-        reads: &transaction.reads,
-        writes: &transaction.writes,
-    };
-    let validation = validate(&candidate, Tables(database))?;
+    let (id, executed) = (transaction.id(), &transaction.executed);
+    let validation = validate(id, executed, Tables(database))?;
     if validation != Validation::DuplicateTransaction {
-        apply::index(database, candidate.id, version)?;
+        apply::index(database, id, version)?;
     }
     let removed = match validation {
-        Validation::Valid => apply::apply(database, version, &transaction.writes, private)?,
+        Validation::Valid => apply::apply(database, version, &executed.writes, private)?,
         _ => false,
     };
     Ok((validation, removed))
@@ -287,11 +282,7 @@ fn record(endorsed: Endorsed) -> (RecordedTransaction, PrivateValues) {
     let transaction = RecordedTransaction {
         proposal: proposal.bytes().to_vec(),
         signature: *proposal.signature(),
-        endorsers,
-        reads: effects.reads,
-        writes: effects.writes,
-        response,
-        event: effects.event,
+        executed: Executed { endorsers, reads: effects.reads, writes: effects.writes, response, event: effects.event },
         validation: Validation::Valid,
     };
     (transaction, effects.private)

@@ -61,7 +61,8 @@ pub async fn a_follower_resumes_anywhere(factory: &dyn Factory) -> Told {
     }
     for from in [1, 7, 39, 40] {
         let mut stream = node.blocks(network.founded + from).await.expect("a stream");
-        let events = valid_events(&mut stream, network.founded + from, usize::try_from(41 - from).expect("small")).await;
+        let events =
+            valid_events(&mut stream, network.founded + from, usize::try_from(41 - from).expect("small")).await;
         assert_eq!(events.first().expect("an event"), &(from - 1).to_string().into_bytes());
     }
     let mut ahead = node.blocks(network.founded + 42).await.expect("a stream");

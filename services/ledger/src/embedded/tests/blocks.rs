@@ -7,7 +7,7 @@ use semblance_core::signature::Signature;
 use semblance_core::time::Timestamp;
 
 use crate::Validation;
-use crate::embedded::block::{BlockData, Header, RecordedTransaction};
+use crate::embedded::block::{BlockData, Executed, Header, RecordedTransaction};
 use crate::embedded::effects::{RangeRead, ReadSet, Version, WriteSet};
 
 const NETWORK: NetworkId = NetworkId::from_bytes([7; 16]);
@@ -18,19 +18,21 @@ fn transaction() -> RecordedTransaction {
     RecordedTransaction {
         proposal: b"proposal".to_vec(),
         signature: Signature::from_bytes([5; 64]),
-        endorsers: vec![organisation("hospital-1"), organisation("matcher-1")],
-        reads: ReadSet {
-            public: [("a".to_owned(), Some(version)), ("b".to_owned(), None)].into(),
-            private: [(("c".to_owned(), [1; 32]), Some(version))].into(),
-            ranges: vec![RangeRead { start: "a".into(), end: "b".into(), limit: 9, rows: Digest::of(b"rows") }],
+        executed: Executed {
+            endorsers: vec![organisation("hospital-1"), organisation("matcher-1")],
+            reads: ReadSet {
+                public: [("a".to_owned(), Some(version)), ("b".to_owned(), None)].into(),
+                private: [(("c".to_owned(), [1; 32]), Some(version))].into(),
+                ranges: vec![RangeRead { start: "a".into(), end: "b".into(), limit: 9, rows: Digest::of(b"rows") }],
+            },
+            writes: WriteSet {
+                public: [("a".to_owned(), Some(b"value".to_vec())), ("b".to_owned(), None)].into(),
+                policies: [("a".to_owned(), KeyPolicy::AllOf(vec![organisation("hospital-1")]))].into(),
+                private: [(("c".to_owned(), [1; 32]), Some([2; 32])), (("c".to_owned(), [2; 32]), None)].into(),
+            },
+            response: b"response".to_vec(),
+            event: Some(("event".to_owned(), b"payload".to_vec())),
         },
-        writes: WriteSet {
-            public: [("a".to_owned(), Some(b"value".to_vec())), ("b".to_owned(), None)].into(),
-            policies: [("a".to_owned(), KeyPolicy::AllOf(vec![organisation("hospital-1")]))].into(),
-            private: [(("c".to_owned(), [1; 32]), Some([2; 32])), (("c".to_owned(), [2; 32]), None)].into(),
-        },
-        response: b"response".to_vec(),
-        event: Some(("event".to_owned(), b"payload".to_vec())),
         validation: Validation::MvccConflict,
     }
 }
