@@ -1,0 +1,129 @@
+//! The events of one chaincode, those of valid transactions alone.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+
+use futures::{Stream, StreamExt};
+use prost::Message;
+use tonic::Streaming;
+
+use crate::checkpoint::{Checkpoint, Seen};
+use crate::error::{CallError, Stage};
+use crate::gateway::Network;
+use crate::proto::gateway::{ChaincodeEventsRequest, ChaincodeEventsResponse, SignedChaincodeEventsRequest};
+use crate::proto::orderer::seek_position::Type as Position;
+use crate::proto::orderer::{SeekNextCommit, SeekPosition, SeekSpecified};
+
+/// An event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChaincodeEvent {
+    /// The block it stands in.
+    pub block: u64,
+    /// Its transaction.
+    pub transaction_id: String,
+    /// Its name.
+    pub name: String,
+    /// What it carries.
+    pub payload: Vec<u8>,
+}
+
+impl ChaincodeEvent {
+    /// The place to go on at once this event was handled.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { block: self.block, transaction_id: Some(self.transaction_id.clone()) }
+    }
+}
+
+/// Events in order, each once; ends with an error when the connection breaks.
+pub type ChaincodeEvents = Pin<Box<dyn Stream<Item = Result<ChaincodeEvent, CallError>> + Send>>;
+
+impl Network {
+    /// Follows a chaincode's events: from a checkpoint, or those yet to come. The connection is made when the stream is
+    /// first read, because a gateway answers with the first event only.
+    #[must_use]
+    pub fn chaincode_events(&self, chaincode: &str, from: Option<&Checkpoint>) -> ChaincodeEvents {
+        let request = self.events_request(chaincode, from);
+        self.chaincode_events_signed(request, None)
+    }
+
+    /// The bytes of such a request, to sign elsewhere; SHA-256 of them is signed.
+    #[must_use]
+    pub fn events_request(&self, chaincode: &str, from: Option<&Checkpoint>) -> Vec<u8> {
+        let start = match from {
+            Some(checkpoint) => Position::Specified(SeekSpecified { number: checkpoint.block }),
+            None => Position::NextCommit(SeekNextCommit {}),
+        };
+        ChaincodeEventsRequest {
+            channel_id: self.channel.to_string(),
+            chaincode_id: chaincode.to_owned(),
+            identity: self.gateway.identity().bytes().to_vec(),
+            start_position: Some(SeekPosition { r#type: Some(start) }),
+            after_transaction_id: from.and_then(|from| from.transaction_id.clone()).unwrap_or_default(),
+        }
+        .encode_to_vec()
+    }
+
+    /// Follows events with a request that was signed elsewhere, or by the gateway's own identity.
+    #[must_use]
+    pub fn chaincode_events_signed(&self, request: Vec<u8>, signature: Option<Vec<u8>>) -> ChaincodeEvents {
+        let follower = Follower { network: self.clone(), request, signature, stream: None, waiting: VecDeque::new() };
+        let events = futures::stream::unfold((Some(follower), Seen::default()), |(follower, mut seen)| async move {
+            let mut follower = follower?;
+            loop {
+                match follower.next().await {
+                    Ok(Some(event)) if seen.is_new(event.block, &event.transaction_id) => {
+                        return Some((Ok(event), (Some(follower), seen)));
+                    }
+                    Ok(Some(_)) => {}
+                    Ok(None) => return None,
+                    Err(error) => return Some((Err(error), (None, seen))),
+                }
+            }
+        });
+        events.boxed()
+    }
+}
+
+struct Follower {
+    network: Network,
+    request: Vec<u8>,
+    signature: Option<Vec<u8>>,
+    stream: Option<Streaming<ChaincodeEventsResponse>>,
+    waiting: VecDeque<ChaincodeEvent>,
+}
+
+impl Follower {
+    async fn next(&mut self) -> Result<Option<ChaincodeEvent>, CallError> {
+        let failed = |status| CallError::new(Stage::Evaluate, "", &status);
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Ok(Some(event));
+            }
+            let stream = match &mut self.stream {
+                Some(stream) => stream,
+                none => {
+                    let signature = match self.signature.take() {
+                        Some(signature) => signature,
+                        None => self
+                            .network
+                            .gateway
+                            .sign(&self.request)
+                            .map_err(|error| CallError::unsigned(Stage::Evaluate, "", &error))?,
+                    };
+                    let request = SignedChaincodeEventsRequest { request: self.request.clone(), signature };
+                    let opened = self.network.gateway.client().chaincode_events(request).await;
+                    none.insert(opened.map_err(failed)?.into_inner())
+                }
+            };
+            let Some(answer) = stream.message().await.map_err(failed)? else { return Ok(None) };
+            let block = answer.block_number;
+            self.waiting.extend(answer.events.into_iter().map(|event| ChaincodeEvent {
+                block,
+                transaction_id: event.tx_id,
+                name: event.event_name,
+                payload: event.payload,
+            }));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One peer's gateway, a channel behind it, a chaincode on it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tonic::transport::Channel;
+
+use crate::connection::{Connection, MESSAGE_BYTES_MAX};
+use crate::identity::{Identity, Sign, SignError, digest};
+use crate::proposal::ProposalBuilder;
+use crate::proto::gateway::gateway_client::GatewayClient;
+
+/// How long each stage may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Running a query.
+    pub evaluate: Duration,
+    /// Collecting endorsements.
+    pub endorse: Duration,
+    /// Handing over to the orderers; they may have lost their leader.
+    pub submit: Duration,
+    /// Waiting until it is in a block.
+    pub commit: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            evaluate: Duration::from_secs(30),
+            endorse: Duration::from_secs(15),
+            submit: Duration::from_secs(45),
+            commit: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Where time and nonces come from.
+#[derive(Clone)]
+pub struct Sources {
+    /// The present moment.
+    pub now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    /// Bytes that nobody can guess, fresh for every proposal.
+    pub nonce: Arc<dyn Fn() -> [u8; 24] + Send + Sync>,
+}
+
+/// A peer that speaks to all others for one identity. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) connection: Connection,
+    pub(crate) identity: Identity,
+    sign: Sign,
+    pub(crate) sources: Sources,
+    pub(crate) deadlines: Deadlines,
+}
+
+impl Gateway {
+    /// Speaks for an identity through a peer.
+    #[must_use]
+    pub fn new(connection: Connection, identity: Identity, sign: Sign, sources: Sources) -> Self {
+        Self { inner: Arc::new(Inner { connection, identity, sign, sources, deadlines: Deadlines::default() }) }
+    }
+
+    /// The same with other deadlines.
+    #[must_use]
+    pub fn with_deadlines(&self, deadlines: Deadlines) -> Self {
+        let Inner { connection, identity, sign, sources, .. } = self.inner.as_ref();
+        let (connection, identity) = (connection.clone(), identity.clone());
+        Self {
+            inner: Arc::new(Inner { connection, identity, sign: sign.clone(), sources: sources.clone(), deadlines }),
+        }
+    }
+
+    /// The identity.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.inner.identity
+    }
+
+    /// The peer's address.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.inner.connection.address()
+    }
+
+    /// A channel.
+    #[must_use]
+    pub fn network(&self, channel: &str) -> Network {
+        Network { gateway: self.clone(), channel: channel.into() }
+    }
+
+    pub(crate) fn client(&self) -> GatewayClient<Channel> {
+        GatewayClient::new(self.inner.connection.channel())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    pub(crate) fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, SignError> {
+        (self.inner.sign)(&digest(bytes))
+    }
+}
+
+/// A channel as one gateway sees it. Cheap to clone.
+#[derive(Clone)]
+pub struct Network {
+    pub(crate) gateway: Gateway,
+    pub(crate) channel: Arc<str>,
+}
+
+impl Network {
+    /// The channel's name.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// A chaincode; also a system chaincode, such as `qscc`.
+    #[must_use]
+    pub fn contract(&self, chaincode: &str) -> Contract {
+        Contract { network: self.clone(), chaincode: chaincode.into() }
+    }
+}
+
+/// A chaincode on a channel. Cheap to clone.
+#[derive(Clone)]
+pub struct Contract {
+    pub(crate) network: Network,
+    pub(crate) chaincode: Arc<str>,
+}
+
+impl Contract {
+    /// The chaincode's name.
+    #[must_use]
+    pub fn chaincode(&self) -> &str {
+        &self.chaincode
+    }
+
+    /// Begins a call.
+    pub fn proposal(&self, function: &str) -> ProposalBuilder {
+        ProposalBuilder::new(self.clone(), function)
+    }
+}
