@@ -46,6 +46,10 @@ pub const PROPOSAL_BYTES_MAX: usize = 1 << 20;
 pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
 /// Bytes of one event.
 pub const EVENT_BYTES_MAX: usize = 256 << 10;
+/// Longest key of the ledger's state, in bytes.
+pub const STATE_KEY_MAX: usize = 512;
+/// Largest value of the ledger's state, in bytes.
+pub const STATE_VALUE_MAX: usize = 1 << 20;
 /// Rows on one page of a ledger query.
 pub const PAGE_MAX: usize = 500;
 /// Cases another hospital must hold before a token is explained.

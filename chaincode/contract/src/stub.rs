@@ -33,6 +33,22 @@ pub enum KeyPolicy {
 #[error("ledger state: {0}")]
 pub struct StubError(pub String);
 
+/// The private input by which a client says that it only asks: on Fabric a chaincode is not told. A ledger that gets it
+/// refuses to write; one that does not get it refuses to read private data, which a block would show.
+pub const QUERY: &str = "query";
+
+/// Refuses a value that is none: Fabric deletes a key that is written empty.
+///
+/// # Errors
+/// The value is empty.
+pub fn check_value(value: &[u8]) -> Result<(), StubError> {
+    if value.is_empty() {
+        Err(StubError("a value has at least one byte: delete the key instead".into()))
+    } else {
+        Ok(())
+    }
+}
+
 /// One transaction's view of the ledger.
 pub trait Stub {
     /// The transaction's id.
@@ -51,7 +67,15 @@ pub trait Stub {
     /// # Errors
     /// The state cannot be read.
     fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StubError>;
-    /// Writes a key of the public state.
+    /// Says which keys will be read soon, for a ledger where one message for many is cheaper than many. They count as
+    /// read.
+    ///
+    /// # Errors
+    /// As [`Stub::get`].
+    fn get_ahead(&mut self, _keys: Vec<String>) -> Result<(), StubError> {
+        Ok(())
+    }
+    /// Writes a key of the public state; the value has at least one byte.
     ///
     /// # Errors
     /// The state cannot be written, or the call only evaluates.

@@ -6,11 +6,13 @@
 
 use semblance_core::encode::{DecodeError, Reader, Writer, domain};
 use semblance_core::id::{Digest, NetworkId, OrganisationId, TransactionId};
-use semblance_core::limits::{EVENT_BYTES_MAX, MESSAGE_BYTES_MAX, ORGANISATIONS_MAX, PROPOSAL_BYTES_MAX};
+use semblance_core::limits::{
+    EVENT_BYTES_MAX, MESSAGE_BYTES_MAX, ORGANISATIONS_MAX, PROPOSAL_BYTES_MAX, STATE_KEY_MAX,
+};
 use semblance_core::signature::Signature;
 use semblance_core::time::Timestamp;
 
-use super::effects::{KEY_MAX, ReadSet, WriteSet, read_optional, write_optional};
+use super::effects::{ReadSet, WriteSet, read_optional, write_optional};
 use crate::Validation;
 
 /// Bytes of one recorded transaction.
@@ -149,7 +151,7 @@ impl Executed {
             writes: WriteSet::read(reader)?,
             response: reader.bytes("response", MESSAGE_BYTES_MAX)?.to_vec(),
             event: read_optional(reader, |reader| {
-                let name = reader.text("event", KEY_MAX)?.to_owned();
+                let name = reader.text("event", STATE_KEY_MAX)?.to_owned();
                 Ok((name, reader.bytes("event payload", EVENT_BYTES_MAX)?.to_vec()))
             })?,
         })

@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 use semblance_contract::stub::KeyPolicy;
 use semblance_core::encode::{DecodeError, Reader, Writer};
 use semblance_core::id::Digest;
+use semblance_core::limits::{STATE_KEY_MAX, STATE_VALUE_MAX};
 
 use super::policy::{read_policy, write_policy};
 
 /// Most entries of one kind in one transaction.
 const ENTRIES_MAX: usize = 100_000;
-/// Longest key or name, in bytes.
-pub(super) const KEY_MAX: usize = 512;
-/// Largest value, in bytes.
-pub(super) const VALUE_MAX: usize = 1 << 20;
 
 /// The transaction that wrote a value last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,7 +132,7 @@ impl WriteSet {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             public: read_map(reader, read_key, |reader| {
-                read_optional(reader, |reader| Ok(reader.bytes("value", VALUE_MAX)?.to_vec()))
+                read_optional(reader, |reader| Ok(reader.bytes("value", STATE_VALUE_MAX)?.to_vec()))
             })?,
             policies: read_map(reader, read_key, read_policy)?,
             private: read_map(reader, read_private_key, |reader| {
@@ -146,11 +143,11 @@ impl WriteSet {
 }
 
 fn read_key(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
-    reader.text("key", KEY_MAX).map(str::to_owned)
+    reader.text("key", STATE_KEY_MAX).map(str::to_owned)
 }
 
 fn read_private_key(reader: &mut Reader<'_>) -> Result<PrivateKey, DecodeError> {
-    Ok((reader.text("collection", KEY_MAX)?.to_owned(), reader.array("private key")?))
+    Ok((reader.text("collection", STATE_KEY_MAX)?.to_owned(), reader.array("private key")?))
 }
 
 fn write_version(writer: &mut Writer, version: Version) {

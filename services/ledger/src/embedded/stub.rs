@@ -3,13 +3,13 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use semblance_contract::stub::{Caller, KeyPolicy, Stub, StubError};
+use semblance_contract::stub::{Caller, KeyPolicy, Stub, StubError, check_value};
 use semblance_core::id::{OrganisationId, TransactionId};
-use semblance_core::limits::EVENT_BYTES_MAX;
+use semblance_core::limits::{EVENT_BYTES_MAX, STATE_KEY_MAX, STATE_VALUE_MAX};
 use semblance_core::proposal::Transient;
 use semblance_core::time::Timestamp;
 
-use super::effects::{KEY_MAX, RangeRead, ReadSet, VALUE_MAX, WriteSet, rows_digest};
+use super::effects::{RangeRead, ReadSet, WriteSet, rows_digest};
 use super::private::{hashed, is_member, owner, sha256};
 use super::store::StoreError;
 use super::view::Tables;
@@ -70,8 +70,8 @@ impl<'a> SnapshotStub<'a> {
             return Err(StubError("a query writes nothing: submit it instead".into()));
         }
         check_key(key)?;
-        if length > VALUE_MAX {
-            return Err(StubError(format!("a value has {length} bytes, {VALUE_MAX} are allowed")));
+        if length > STATE_VALUE_MAX {
+            return Err(StubError(format!("a value has {length} bytes, {STATE_VALUE_MAX} are allowed")));
         }
         Ok(())
     }
@@ -97,8 +97,8 @@ impl<'a> SnapshotStub<'a> {
 }
 
 fn check_key(key: &str) -> Result<(), StubError> {
-    if key.is_empty() || key.len() > KEY_MAX || key.contains(char::is_control) {
-        return Err(StubError(format!("a key has 1 to {KEY_MAX} bytes without control characters")));
+    if key.is_empty() || key.len() > STATE_KEY_MAX || key.contains(char::is_control) {
+        return Err(StubError(format!("a key has 1 to {STATE_KEY_MAX} bytes without control characters")));
     }
     Ok(())
 }
@@ -138,6 +138,7 @@ impl Stub for SnapshotStub<'_> {
 
     fn put(&mut self, key: &str, value: Vec<u8>) -> Result<(), StubError> {
         self.check_write(key, value.len())?;
+        check_value(&value)?;
         self.effects.writes.public.insert(key.to_owned(), Some(value));
         Ok(())
     }
@@ -149,8 +150,8 @@ impl Stub for SnapshotStub<'_> {
     }
 
     fn range(&mut self, start: &str, end: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StubError> {
-        if start.len() > KEY_MAX || end.len() > KEY_MAX {
-            return Err(StubError(format!("a key has at most {KEY_MAX} bytes")));
+        if start.len() > STATE_KEY_MAX || end.len() > STATE_KEY_MAX {
+            return Err(StubError(format!("a key has at most {STATE_KEY_MAX} bytes")));
         }
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let rows = self.tables.rows(start, end, limit).map_err(broken)?;
@@ -191,6 +192,7 @@ impl Stub for SnapshotStub<'_> {
     fn put_private(&mut self, collection: &str, key: &str, value: Vec<u8>) -> Result<(), StubError> {
         Self::check_collection(collection)?;
         self.check_write(key, value.len())?;
+        check_value(&value)?;
         self.effects.writes.private.insert(hashed(collection, key), Some(sha256(&value)));
         self.effects.private.insert((collection.to_owned(), key.to_owned()), value);
         Ok(())
