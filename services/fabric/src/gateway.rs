@@ -111,6 +111,12 @@ pub struct Network {
 }
 
 impl Network {
+    /// The address of the peer it is seen through.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.gateway.address()
+    }
+
     /// The channel's name.
     #[must_use]
     pub fn channel(&self) -> &str {

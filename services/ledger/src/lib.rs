@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod embedded;
+pub mod fabric;
 mod follow;
 pub mod identity;
 pub mod ledger;

@@ -15,6 +15,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use semblance_contract::Contract;
 use semblance_core::id::{NetworkId, OrganisationId};
 use semblance_core::organisation::{Organisation, OrganisationKind, Role, SealingKey, TlsRoot};
@@ -243,11 +244,15 @@ pub fn organisation(name: &str) -> OrganisationId {
     OrganisationId::new(name).expect("an organisation's name")
 }
 
-/// Makes a test of each story: `ledger_suite!(factory expression)`.
+/// A story by its name.
+pub type Story = (&'static str, for<'a> fn(&'a dyn Factory) -> BoxFuture<'a, Told>);
+
+/// Hands the list of all stories to another macro.
+#[doc(hidden)]
 #[macro_export]
-macro_rules! ledger_suite {
-    ($factory:expr) => {
-        $crate::ledger_suite!(@stories $factory,
+macro_rules! with_stories {
+    ($then:ident, $($with:tt)*) => {
+        $crate::$then! { @stories ($($with)*),
             engine: reads_do_not_see_own_writes, nothing_of_a_refused_call_takes_effect, queries_write_nothing,
                 concurrent_writers_of_one_key_never_lose_a_write, a_range_that_changed_invalidates,
                 what_was_acknowledged_survives_a_restart, concurrent_calls_are_all_durable;
@@ -268,9 +273,14 @@ macro_rules! ledger_suite {
                 a_collection_needs_its_hospital_and_a_matcher, a_missing_matcher_stops_private_writes_alone,
                 a_policy_cannot_loosen_itself, any_two_endorse_and_never_one, a_peer_that_is_down_is_not_chosen,
                 private_input_wants_named_endorsers;
-        );
+        }
     };
-    (@stories $factory:expr, $($module:ident: $($story:ident),*;)*) => {
+}
+
+/// Makes a test of each story: `ledger_suite!(factory expression)`.
+#[macro_export]
+macro_rules! ledger_suite {
+    (@stories ($factory:expr), $($module:ident: $($story:ident),*;)*) => {
         $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $story() {
@@ -280,4 +290,22 @@ macro_rules! ledger_suite {
             }
         )*)*
     };
+    ($factory:expr) => {
+        $crate::with_stories!(ledger_suite, $factory);
+    };
+}
+
+/// Makes a list of all stories.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! list_of_stories {
+    (@stories (), $($module:ident: $($story:ident),*;)*) => {
+        vec![$($((stringify!($story), |factory| Box::pin($crate::suite::$module::$story(factory)))),*),*]
+    };
+}
+
+/// All stories, for ledgers whose tests are run in another way than one by one.
+#[must_use]
+pub fn stories() -> Vec<Story> {
+    crate::with_stories!(list_of_stories,)
 }

@@ -1,0 +1,199 @@
+//! The ledger of several hospitals: Hyperledger Fabric, through the gateways of the own organisation's peers.
+//!
+//! An organisation's name is its MSP's id. Who submits is the certificate that the MSP issued; the keys in the contract's
+//! records sign statements, not transactions.
+
+mod failure;
+mod follow;
+pub mod network_file;
+mod peers;
+pub mod settings;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use semblance_contract::stub::QUERY;
+use semblance_core::id::{OrganisationId, TransactionId};
+use semblance_core::limits::PROPOSAL_BYTES_MAX;
+use semblance_fabric::{CallError, Commit, Contract, Network, Proposal, Stage, Status};
+
+use crate::follow::stream;
+use crate::{Call, Committed, EventStream, Ledger, LedgerError};
+use failure::{call_failed, invalid, transaction_of};
+use follow::Follower;
+use peers::{Peers, height_at};
+pub use settings::{FabricIdentity, FabricSettings, SettingsError};
+
+/// The ledger as one identity of an organisation sees it.
+#[derive(Clone)]
+pub struct FabricLedger {
+    organisation: OrganisationId,
+    peers: Arc<Peers>,
+    chaincode: Arc<str>,
+}
+
+impl FabricLedger {
+    /// Prepares the way to the organisation's peers; connections are made when they are needed.
+    ///
+    /// # Errors
+    /// A certificate, a key or an address cannot be used.
+    pub fn open(settings: FabricSettings) -> Result<Self, SettingsError> {
+        let organisation = settings.organisation.clone();
+        let chaincode = Arc::from(settings.chaincode.as_str());
+        Ok(Self { organisation, chaincode, peers: Arc::new(settings.connect()?) })
+    }
+
+    /// The channel through each of the organisation's peers, the preferred one first.
+    #[must_use]
+    pub fn networks(&self) -> Vec<Network> {
+        self.peers.networks()
+    }
+
+    /// The name of the contract's chaincode.
+    #[must_use]
+    pub fn chaincode(&self) -> &str {
+        &self.chaincode
+    }
+
+    /// Makes the proposal of a call for one peer.
+    fn propose(&self, contract: &Contract, call: &Call, query: bool) -> Result<Proposal, LedgerError> {
+        let mut transient = call.transient.clone();
+        let mut organisations: Vec<String> = call.endorsers.iter().map(ToString::to_string).collect();
+        if query {
+            transient.insert(QUERY.to_owned(), vec![1]);
+            if organisations.is_empty() {
+                organisations.push(self.organisation.to_string());
+            }
+        } else if !transient.is_empty() && organisations.is_empty() {
+            let message = "a call with private input must name its endorsers, so that no others see it";
+            return Err(LedgerError::Refused { code: "invalid-proposal".into(), message: message.into() });
+        }
+        let builder = contract.proposal(&call.function).arguments(call.arguments.iter().cloned());
+        let proposal = builder.transient(transient).organisations(organisations).build();
+        let proposal = proposal.map_err(|error| LedgerError::Identity(error.to_string()))?;
+        let bytes = proposal.bytes().len();
+        if bytes > PROPOSAL_BYTES_MAX {
+            return Err(LedgerError::TooLarge { bytes, limit: PROPOSAL_BYTES_MAX });
+        }
+        Ok(proposal)
+    }
+
+    /// Has a call endorsed, by way of the first peer that answers.
+    async fn endorse(&self, call: &Call) -> Result<(Network, semblance_fabric::Transaction), LedgerError> {
+        let mut last = LedgerError::Unavailable("no peer is configured".to_owned());
+        for network in self.peers.in_order() {
+            let proposal = self.propose(&network.contract(&self.chaincode), call, false)?;
+            match proposal.endorse().await {
+                Ok(transaction) => return Ok((network, transaction)),
+                Err(error) => {
+                    let gone = self.peers.lost(&network, &error);
+                    last = call_failed(&error);
+                    if !gone {
+                        return Err(last);
+                    }
+                }
+            }
+        }
+        Err(last)
+    }
+
+    /// Learns what became of a transaction that may have been submitted, from whichever peer knows.
+    async fn outcome(&self, network: &Network, id: &str) -> Result<Status, CallError> {
+        match Commit::new(network, id).status().await {
+            Err(error) if self.peers.lost(network, &error) => {
+                let mut last = error;
+                for other in self.peers.in_order() {
+                    match Commit::new(&other, id).status().await {
+                        Ok(status) => return Ok(status),
+                        Err(error) => last = error,
+                    }
+                }
+                Err(last)
+            }
+            status => status,
+        }
+    }
+
+    async fn evaluate_at(&self, network: &Network, call: &Call) -> Result<Result<Vec<u8>, CallError>, LedgerError> {
+        let proposal = self.propose(&network.contract(&self.chaincode), call, true)?;
+        Ok(proposal.evaluate().await)
+    }
+}
+
+#[async_trait]
+impl Ledger for FabricLedger {
+    fn organisation(&self) -> &OrganisationId {
+        &self.organisation
+    }
+
+    async fn submit(&self, call: Call) -> Result<Committed, LedgerError> {
+        let (network, mut transaction) = self.endorse(&call).await?;
+        let id = transaction_of(transaction.transaction_id())?;
+        transaction.sign().map_err(|error| LedgerError::Identity(error.to_string()))?;
+        let submitted = transaction.submit().await;
+        if let Err(error) = &submitted
+            && error.never_sent
+        {
+            self.peers.lost(&network, error);
+            return Err(LedgerError::Unavailable(error.text()));
+        }
+        let status = self.outcome(&network, transaction.transaction_id()).await;
+        let status = status.map_err(|error| unknown(id, submitted.err().unwrap_or(error)))?;
+        if status.code != 0 {
+            return Err(invalid(id, status.code));
+        }
+        self.peers.saw(status.block);
+        Ok(Committed { transaction: id, block: status.block, response: transaction.result().to_vec() })
+    }
+
+    async fn evaluate(&self, call: Call) -> Result<Vec<u8>, LedgerError> {
+        let mut last = LedgerError::Unavailable("no peer is configured".to_owned());
+        for network in self.peers.in_order() {
+            // What was acknowledged before must be seen, also by way of a peer that lags behind.
+            if let Err(error) = self.peers.catch_up(&network).await {
+                last = call_failed(&error);
+                continue;
+            }
+            match self.evaluate_at(&network, &call).await? {
+                Ok(response) => return Ok(response),
+                Err(error) => {
+                    let gone = self.peers.lost(&network, &error);
+                    last = call_failed(&error);
+                    if !gone {
+                        return Err(last);
+                    }
+                }
+            }
+        }
+        Err(last)
+    }
+
+    async fn height(&self) -> Result<u64, LedgerError> {
+        let mut last = LedgerError::Unavailable("no peer is configured".to_owned());
+        for network in self.peers.in_order() {
+            match height_at(&network).await {
+                Ok(height) => return Ok(height.max(self.peers.acknowledged())),
+                Err(error) => {
+                    let gone = self.peers.lost(&network, &error);
+                    last = call_failed(&error);
+                    if !gone {
+                        return Err(last);
+                    }
+                }
+            }
+        }
+        Err(last)
+    }
+
+    async fn blocks(&self, from: u64) -> Result<EventStream, LedgerError> {
+        let mut follower = Follower::new(self.peers.clone(), self.chaincode.clone(), from);
+        follower.open().await?;
+        Ok(stream(follower))
+    }
+}
+
+/// It may have been submitted, and nobody says what became of it.
+fn unknown(transaction: TransactionId, error: CallError) -> LedgerError {
+    debug_assert!(matches!(error.stage, Stage::Submit | Stage::CommitStatus));
+    LedgerError::OutcomeUnknown { transaction, reason: error.text() }
+}

@@ -1,0 +1,176 @@
+//! Fabric as the suite knows ledgers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use semblance_chaincode::system::SystemClock;
+use semblance_contract::Contract;
+use semblance_contract::wire::Empty;
+use semblance_core::id::OrganisationId;
+use semblance_core::organisation::Role;
+use semblance_core::random::{RandomSource, SeededSource};
+use semblance_core::record::Record;
+use semblance_core::time::{Clock, Timestamp};
+use semblance_ledger::fabric::FabricLedger;
+use semblance_ledger::identity::Identity;
+use semblance_ledger::suite::{Factory, LedgerUnderTest, Party, Skipped, Told};
+use semblance_ledger::{Call, Committed, Ledger, LedgerError};
+
+use crate::lifecycle;
+use crate::network::Deployed;
+use crate::servers::Servers;
+
+/// How long a new chaincode's peers may take to find each other.
+const GOSSIP: Duration = Duration::from_secs(30);
+/// How often that is asked.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// The longest time that a story may wait for by letting it pass.
+const WAIT_MAX: u64 = 5_000;
+
+/// Where tests have time and nonces from; no two networks ever have the same nonces.
+pub(crate) fn sources() -> (Arc<dyn Clock>, Arc<dyn RandomSource>) {
+    static SEEDS: AtomicU32 = AtomicU32::new(0);
+    let mut seed = [0; 32];
+    seed[..4].copy_from_slice(&SEEDS.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    (Arc::new(SystemClock), Arc::new(SeededSource::new(seed)))
+}
+
+pub(crate) struct FabricFactory {
+    deployed: &'static Deployed,
+    servers: Arc<Servers>,
+    count: AtomicU32,
+}
+
+impl FabricFactory {
+    pub(crate) async fn start(deployed: &'static Deployed) -> Self {
+        let servers = Arc::new(Servers::start(&deployed.file).await);
+        Self { deployed, servers, count: AtomicU32::new(0) }
+    }
+}
+
+#[async_trait]
+impl Factory for FabricFactory {
+    async fn start(&self, contract: Arc<dyn Contract>, parties: &mut [Party]) -> Box<dyn LedgerUnderTest> {
+        let chaincode = format!("story-{}", self.count.fetch_add(1, Ordering::Relaxed));
+        for party in parties.iter() {
+            self.servers.registry(&party.id).set(&chaincode, contract.clone());
+        }
+        lifecycle::define(&self.deployed.file, &chaincode, parties).await.expect("the chaincode is defined");
+        let members = parties.iter().map(|party| party.id.clone()).collect();
+        Box::new(Fabric { deployed: self.deployed, servers: self.servers.clone(), chaincode, members })
+    }
+}
+
+struct Fabric {
+    deployed: &'static Deployed,
+    servers: Arc<Servers>,
+    chaincode: String,
+    members: Vec<OrganisationId>,
+}
+
+impl Fabric {
+    fn ledger(&self, organisation: &OrganisationId, role: Role) -> FabricLedger {
+        let (clock, random) = sources();
+        let mut settings = self.deployed.file.settings(organisation, role, clock, random).unwrap();
+        settings.chaincode.clone_from(&self.chaincode);
+        FabricLedger::open(settings).unwrap()
+    }
+
+    /// Waits until each member's peer knows whom else it can have endorse.
+    async fn wait_for_endorsers(&self) {
+        let deadline = Instant::now() + GOSSIP;
+        for member in &self.members {
+            let network = self.ledger(member, Role::Node).networks().remove(0);
+            let contract = network.contract(&self.chaincode);
+            loop {
+                // Reads something, with either contract, and is never submitted.
+                let asked = [("get", b"key".to_vec()), ("network", Empty.encode())];
+                let mut last = None;
+                let mut endorsed = false;
+                for (function, argument) in asked {
+                    match contract.proposal(function).arguments([argument]).build().unwrap().endorse().await {
+                        Ok(_) => endorsed = true,
+                        Err(error) => last = Some(error),
+                    }
+                }
+                if endorsed {
+                    break;
+                }
+                assert!(Instant::now() < deadline, "{member} finds no endorsers: {last:?}");
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        }
+    }
+
+    fn process(&self, action: &str, organisation: &OrganisationId) {
+        for peer in &self.deployed.file.organisation(organisation).unwrap().peers {
+            self.deployed.run("process", &[action, &peer.name]);
+        }
+    }
+}
+
+#[async_trait]
+impl LedgerUnderTest for Fabric {
+    fn handle(&self, identity: Identity) -> Arc<dyn Ledger> {
+        Arc::new(self.ledger(&identity.organisation, identity.role))
+    }
+
+    async fn genesis(&self, identity: Identity, call: Call) -> Result<Committed, LedgerError> {
+        let ledger = self.ledger(&identity.organisation, identity.role);
+        let deadline = Instant::now() + GOSSIP;
+        let committed = loop {
+            match ledger.submit(call.clone()).await {
+                Err(LedgerError::Unavailable(_)) if Instant::now() < deadline => tokio::time::sleep(ASK_AGAIN).await,
+                outcome => break outcome?,
+            }
+        };
+        self.wait_for_endorsers().await;
+        Ok(committed)
+    }
+
+    fn administrator(&self, identity: Identity) -> Arc<dyn Ledger> {
+        self.handle(identity)
+    }
+
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    fn advance(&self, millis: u64) -> Told {
+        if millis > WAIT_MAX {
+            return Err(Skipped("the clock of this ledger goes by itself, and so much time does not pass in a test"));
+        }
+        let until = SystemClock.now().plus(millis);
+        while SystemClock.now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    fn takes_members_signatures(&self) -> Told {
+        Err(Skipped("on Fabric certificates sign transactions, not the members' keys"))
+    }
+
+    fn alter(&self, organisation: &OrganisationId, contract: Option<Arc<dyn Contract>>) -> Told {
+        self.servers.registry(organisation).alter(&self.chaincode, contract);
+        Ok(())
+    }
+
+    async fn set_down(&self, organisation: &OrganisationId, down: bool) -> Told {
+        self.process(if down { "stop" } else { "start" }, organisation);
+        if !down {
+            self.deployed.run("ready", &[]);
+            self.wait_for_endorsers().await;
+        }
+        Ok(())
+    }
+
+    async fn restart(&mut self) -> Told {
+        self.deployed.run("down", &[]);
+        self.deployed.run("up", &[]);
+        self.wait_for_endorsers().await;
+        Ok(())
+    }
+}
