@@ -64,16 +64,18 @@ impl FabricLedger {
             if organisations.is_empty() {
                 organisations.push(self.organisation.to_string());
             }
-        } else if !transient.is_empty() && organisations.is_empty() {
-            let message = "a call with private input must name its endorsers, so that no others see it";
-            return Err(LedgerError::Refused { code: "invalid-proposal".into(), message: message.into() });
         }
+        let unnamed = !query && !transient.is_empty() && organisations.is_empty();
         let builder = contract.proposal(&call.function).arguments(call.arguments.iter().cloned());
         let proposal = builder.transient(transient).organisations(organisations).build();
         let proposal = proposal.map_err(|error| LedgerError::Identity(error.to_string()))?;
         let bytes = proposal.bytes().len();
         if bytes > PROPOSAL_BYTES_MAX {
             return Err(LedgerError::TooLarge { bytes, limit: PROPOSAL_BYTES_MAX });
+        }
+        if unnamed {
+            let message = "a call with private input must name its endorsers, so that no others see it";
+            return Err(LedgerError::Refused { code: "invalid-proposal".into(), message: message.into() });
         }
         Ok(proposal)
     }

@@ -80,17 +80,6 @@ pub(crate) struct Repetition<'a> {
     pub(crate) call: (TransactionId, &'a ProposalParts),
     /// What its endorsers said came of it.
     pub(crate) executed: &'a Executed,
-    /// Which reads must be those recorded.
-    pub(crate) reads: ReadsCompared,
-}
-
-/// Which reads are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ReadsCompared {
-    /// All, and that of the submitter's record, with whose key the proposal was verified.
-    All,
-    /// None: the ledger records ranges in another way. That they were current is part of the transaction's validity.
-    None,
 }
 
 /// Runs the contract on the state before a valid transaction. `file` is asked for private values that are still there.
@@ -100,7 +89,7 @@ pub(super) fn execute(
     contract: &dyn Contract,
     file: Tables<'_>,
 ) -> Result<(), String> {
-    let Repetition { call: (id, parts), executed, reads } = *repetition;
+    let Repetition { call: (id, parts), executed } = *repetition;
     let input = PrivateInput::find(executed, parts, file)?;
     let submitter = member::key(&parts.organisation);
     let submitter_version = replay.tables().version(&submitter).map_err(|error| error.to_string())?;
@@ -110,12 +99,8 @@ pub(super) fn execute(
         let mut done = execution
             .run(contract, replay.tables())
             .map_err(|error| format!("executed again, the contract refuses it: {error}"))?;
-        match reads {
-            ReadsCompared::All => {
-                done.effects.reads.public.insert(submitter.clone(), submitter_version);
-            }
-            ReadsCompared::None => done.effects.reads.clone_from(&executed.reads),
-        }
+        // The proposal was verified with the submitter's key.
+        done.effects.reads.public.insert(submitter.clone(), submitter_version);
         input.restore(&mut done.effects, executed);
         compare(&done, executed, &input)?;
         if !done.endorser_mattered {

@@ -57,18 +57,6 @@ impl Replay {
         self.apply(version, &repetition.executed.writes).map_err(|error| error.to_string())
     }
 
-    /// The same for a ledger whose private values are not at hand.
-    pub(crate) fn repeat_without_values(
-        &mut self,
-        version: Version,
-        repetition: &Repetition<'_>,
-        contract: &dyn Contract,
-    ) -> Result<(), String> {
-        // The replayed state holds no private values.
-        reexecute::execute(self, repetition, contract, self.tables())?;
-        self.apply(version, &repetition.executed.writes).map_err(|error| error.to_string())
-    }
-
     /// Remembers where a transaction stands, valid or not.
     pub(crate) fn note(&self, id: TransactionId, version: Version, validation: Validation) -> Result<(), String> {
         if validation == Validation::DuplicateTransaction {

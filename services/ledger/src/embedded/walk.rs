@@ -8,7 +8,7 @@ use semblance_core::time::Timestamp;
 use super::block::{BlockData, Header, RecordedTransaction};
 use super::chain::{self, StoredBlock};
 use super::effects::Version;
-use super::reexecute::{ReadsCompared, Repetition};
+use super::reexecute::Repetition;
 use super::replay::Replay;
 use super::store::StoreError;
 use super::verify::{Finding, Progress, Report};
@@ -156,7 +156,7 @@ impl Walk<'_> {
         if validation == Validation::Valid {
             reexecute::founders(version, executed)?;
             let call = (id, &**proposal.proposal());
-            let repetition = Repetition { call, executed, reads: ReadsCompared::All };
+            let repetition = Repetition { call, executed };
             self.replay.repeat(version, &repetition, self.contract, Tables(self.file))?;
         }
         self.replay.note(id, version, validation)

@@ -105,7 +105,12 @@ pub async fn private_input_wants_named_endorsers(factory: &dyn Factory) -> Told 
 pub async fn strangers_cannot_endorse(factory: &dyn Factory) -> Told {
     let network = Network::scratch(factory, 1, 0).await;
     let outcome = network.node("hospital-1").submit(endorsed("put", &["key", "x"], &["stranger"])).await;
-    assert!(matches!(outcome, Err(LedgerError::Identity(_))), "{outcome:?}");
+    // Fabric's gateway does not tell a stranger from a member whose peers are down.
+    let named = |text: &str| text.contains("stranger");
+    assert!(
+        matches!(&outcome, Err(LedgerError::Identity(text) | LedgerError::Unavailable(text)) if named(text)),
+        "{outcome:?}"
+    );
     Ok(())
 }
 

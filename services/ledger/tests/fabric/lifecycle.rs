@@ -1,7 +1,5 @@
 //! A chaincode of a story's own: defined by our own client, approved by every member for itself.
 
-use std::sync::Arc;
-
 use futures::future::try_join_all;
 use prost::Message;
 use semblance_contract::stub::fingerprint_collection;

@@ -53,6 +53,9 @@ impl FabricFactory {
 #[async_trait]
 impl Factory for FabricFactory {
     async fn start(&self, contract: Arc<dyn Contract>, parties: &mut [Party]) -> Box<dyn LedgerUnderTest> {
+        // The story before may have left peers down.
+        self.deployed.run("start", &[]);
+        self.deployed.run("ready", &[]);
         let chaincode = format!("story-{}", self.count.fetch_add(1, Ordering::Relaxed));
         for party in parties.iter() {
             self.servers.registry(&party.id).set(&chaincode, contract.clone());
