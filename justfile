@@ -17,6 +17,11 @@ test:
 slow:
     cargo test --workspace --locked --release -- --ignored --test-threads=1
 
+# The ledger's suite on a real Fabric network, with Raft and with SmartBFT (needs FABRIC_BIN and FABRIC_CFG).
+fabric:
+    cargo test --locked -p semblance-ledger --test fabric
+    SEMBLANCE_CONSENSUS=bft cargo test --locked -p semblance-ledger --test fabric
+
 # A benchmark, for example `just bench retrieval --cases cases.jsonl.gz --json`.
 bench *arguments:
     cargo run --release --locked -p semblance-bench -- {{arguments}}

@@ -106,7 +106,8 @@ impl Contract for ScratchContract {
 fn private(stub: &mut dyn Stub, function: &str, texts: &[&str]) -> Result<Vec<u8>, ContractError> {
     match (function, texts) {
         ("put_private", [collection, key]) => {
-            let value = stub.transient("value").unwrap_or_default().to_vec();
+            // Executed again without its private input, it still writes something in the same place.
+            let value = stub.transient("value").unwrap_or(b"lost").to_vec();
             Ok(stub.put_private(collection, key, value).map(|()| Vec::new())?)
         }
         ("get_private", [collection, key]) => Ok(stub.get_private(collection, key)?.unwrap_or_default()),
