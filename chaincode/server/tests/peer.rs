@@ -1,5 +1,7 @@
 //! The server as a peer sees it: a peer in this process dials, serves state and counts messages.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
