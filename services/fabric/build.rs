@@ -7,6 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     let folder = Path::new("proto");
     let files = [
+        "configuration.proto",
         "gateway.proto",
         "kvrwset.proto",
         "lifecycle.proto",

@@ -19,6 +19,20 @@ pub struct Caller {
     pub certificate: [u8; 32],
 }
 
+/// The organisational units by which Fabric's certificates tell roles (NodeOUs), and what they are to the contract.
+const UNITS: [(&str, Role); 2] = [("admin", Role::Admin), ("client", Role::Node)];
+
+impl Caller {
+    /// Whoever came with a certificate that its member issued and that names these organisational units; none if they
+    /// name not exactly one role that calls the contract.
+    #[must_use]
+    pub fn with_units(organisation: OrganisationId, units: &[String], certificate: [u8; 32]) -> Option<Self> {
+        let mut roles = UNITS.iter().filter(|(unit, _)| units.iter().any(|other| other == unit));
+        let (Some((_, role)), None) = (roles.next(), roles.next()) else { return None };
+        Some(Self { organisation, role: *role, certificate })
+    }
+}
+
 /// Whose endorsement a later write to a key needs, beside the ledger's ordinary rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyPolicy {

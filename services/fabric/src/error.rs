@@ -12,6 +12,10 @@ use crate::proto::protos::TxValidationCode;
 const DETAILS_MAX: usize = 256;
 /// What the name of a detail's type ends in.
 const DETAIL: &str = "gateway.ErrorDetail";
+/// How SmartBFT's orderers tell that a request has reached them by way of others (its request pool's errors).
+const KNOWN: [&str; 2] = ["request already processed", "request already exists"];
+/// How a gateway tells that peers came to different results.
+const MISMATCH: &str = "ProposalResponsePayloads do not match";
 /// How a peer tells of a chaincode's refusal.
 const REFUSAL: &str = "chaincode response ";
 
@@ -115,6 +119,21 @@ impl CallError {
         matches!(self.code, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
     }
 
+    /// Whether an orderer refused the transaction because it has it already.
+    #[must_use]
+    pub fn is_known_to_orderers(&self) -> bool {
+        let known = |detail: &PeerDetail| KNOWN.iter().any(|text| detail.message.contains(text));
+        self.stage == Stage::Submit && self.details.iter().any(known)
+    }
+
+    /// Whether the endorsing peers came to different results: one of them runs something else, or has fewer blocks than
+    /// another, which passes.
+    #[must_use]
+    pub fn is_mismatch(&self) -> bool {
+        let mut said = self.details.iter().map(|detail| &detail.message).chain([&self.message]);
+        self.stage == Stage::Endorse && said.any(|text| text.contains(MISMATCH))
+    }
+
     /// The gateway's text with what each peer said.
     #[must_use]
     pub fn text(&self) -> String {
@@ -210,6 +229,16 @@ mod tests {
         let refusal = error.refusal().unwrap();
         assert_eq!((refusal.status, refusal.message.as_str()), (409, "slot-used: the slot 7, of today, is used"));
         assert!(error.to_string().contains("north (peer:1): another peer is down"), "{error}");
+    }
+
+    #[test]
+    fn an_orderer_that_has_it_already_has_it() {
+        let said =
+            ["no answer", "status=SERVICE_UNAVAILABLE, info=failed to submit request: request already processed"];
+        let error = |stage, details| CallError::new(stage, "id", &status("see details", details));
+        assert!(error(Stage::Submit, &said).is_known_to_orderers());
+        assert!(!error(Stage::Submit, &said[..1]).is_known_to_orderers());
+        assert!(!error(Stage::Endorse, &said).is_known_to_orderers());
     }
 
     #[test]

@@ -27,6 +27,7 @@
 pub mod block;
 mod checkpoint;
 mod commit;
+pub mod configuration;
 mod connection;
 mod deliver;
 mod error;

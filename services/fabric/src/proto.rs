@@ -6,6 +6,9 @@
 pub mod common {
     tonic::include_proto!("common");
 }
+pub mod configuration {
+    tonic::include_proto!("configuration");
+}
 pub mod gateway {
     tonic::include_proto!("gateway");
 }

@@ -95,7 +95,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Hands it to the orderers.
+    /// Hands it to the orderers. Where they are Byzantine fault tolerant the gateway sends it to each of them; one that
+    /// has it from another already refuses it as known, which is success.
     ///
     /// # Errors
     /// No orderer confirmed it. It may have been taken all the same: ask [`Transaction::commit`] for its status.
@@ -107,9 +108,13 @@ impl Transaction {
             prepared_transaction: Some(self.envelope.clone()),
         });
         request.set_timeout(gateway.inner.deadlines.submit);
-        let failed = |status| CallError::new(Stage::Submit, &self.transaction_id, &status);
-        gateway.client().submit(request).await.map_err(failed)?;
-        Ok(self.commit())
+        match gateway.client().submit(request).await {
+            Ok(_) => Ok(self.commit()),
+            Err(status) => match CallError::new(Stage::Submit, &self.transaction_id, &status) {
+                error if error.is_known_to_orderers() => Ok(self.commit()),
+                error => Err(error),
+            },
+        }
     }
 
     /// What may have become of it, whether or not its submission was confirmed.

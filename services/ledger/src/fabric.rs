@@ -8,8 +8,10 @@ mod follow;
 pub mod network_file;
 mod peers;
 pub mod settings;
+mod verify;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use semblance_contract::stub::QUERY;
@@ -23,6 +25,11 @@ use failure::{call_failed, invalid, transaction_of};
 use follow::Follower;
 use peers::{Peers, height_at};
 pub use settings::{FabricIdentity, FabricSettings, SettingsError};
+
+/// The first wait for an endorser that lags behind; it doubles up to the longest, about two seconds in all.
+const LAG_FIRST: Duration = Duration::from_millis(30);
+/// The longest wait.
+const LAG_LONGEST: Duration = Duration::from_millis(960);
 
 /// The ledger as one identity of an organisation sees it.
 #[derive(Clone)]
@@ -84,8 +91,7 @@ impl FabricLedger {
     async fn endorse(&self, call: &Call) -> Result<(Network, semblance_fabric::Transaction), LedgerError> {
         let mut last = LedgerError::Unavailable("no peer is configured".to_owned());
         for network in self.peers.in_order() {
-            let proposal = self.propose(&network.contract(&self.chaincode), call, false)?;
-            match proposal.endorse().await {
+            match self.endorse_at(&network, call).await? {
                 Ok(transaction) => return Ok((network, transaction)),
                 Err(error) => {
                     let gone = self.peers.lost(&network, &error);
@@ -97,6 +103,24 @@ impl FabricLedger {
             }
         }
         Err(last)
+    }
+
+    /// Has it endorsed at one peer. Where the endorsers disagree one of them may lag behind by a block, so that another
+    /// proposal is made a moment later: nothing was written.
+    async fn endorse_at(
+        &self,
+        network: &Network,
+        call: &Call,
+    ) -> Result<Result<semblance_fabric::Transaction, CallError>, LedgerError> {
+        let mut wait = LAG_FIRST;
+        loop {
+            let proposal = self.propose(&network.contract(&self.chaincode), call, false)?;
+            match proposal.endorse().await {
+                Err(error) if error.is_mismatch() && wait <= LAG_LONGEST => tokio::time::sleep(wait).await,
+                outcome => return Ok(outcome),
+            }
+            wait = wait.saturating_mul(2);
+        }
     }
 
     /// Learns what became of a transaction that may have been submitted, from whichever peer knows.

@@ -165,7 +165,8 @@ pub trait Ledger: Send + Sync {
     /// See [`LedgerError`]. `Invalid` with a conflict may be tried again; a new id is drawn for each try.
     async fn submit(&self, call: Call) -> Result<Committed, LedgerError>;
 
-    /// Runs a query against committed state; nothing is recorded.
+    /// Runs a query against committed state; nothing is recorded. It sees everything that this handle acknowledged; what
+    /// another organisation's handle did it may see a moment later.
     ///
     /// # Errors
     /// See [`LedgerError`].

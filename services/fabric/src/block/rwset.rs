@@ -27,8 +27,8 @@ pub struct Namespace {
     pub ranges: Vec<RangeRead>,
     /// Keys written.
     pub writes: Vec<(String, Write)>,
-    /// Metadata set: key, name and value of the metadata.
-    pub metadata: Vec<(String, String, Vec<u8>)>,
+    /// Keys whose metadata were set, with all that they then have: name and value of each. None at all removes them.
+    pub metadata: Vec<(String, Vec<(String, Vec<u8>)>)>,
     /// Private collections, by their hashes.
     pub collections: Vec<CollectionWrites>,
 }
@@ -84,9 +84,9 @@ impl Namespace {
             .writes
             .into_iter()
             .map(|write| (write.key, if write.is_delete { Write::Delete } else { Write::Put(write.value) }));
-        let metadata = public.metadata_writes.into_iter().flat_map(|write| {
-            let key = write.key;
-            write.entries.into_iter().map(move |KvMetadataEntry { name, value }| (key.clone(), name, value))
+        let metadata = public.metadata_writes.into_iter().map(|write| {
+            let entries = write.entries.into_iter().map(|KvMetadataEntry { name, value }| (name, value));
+            (write.key, entries.collect())
         });
         Ok(Self {
             name: set.namespace,

@@ -26,6 +26,20 @@ pub enum SignatureError {
     /// None of the member's roots issued the certificate.
     #[error("the certificate was not issued by {0}")]
     Issuer(String),
+    /// The configuration names no such member.
+    #[error("{0:?} is no member of the channel")]
+    Stranger(String),
+    /// The certificate is for another role.
+    #[error("the certificate's organisational unit is not `{0}`")]
+    Role(&'static str),
+    /// Too few orderers signed.
+    #[error("{valid} of the {wanted} orderers that must have signed the block did")]
+    Orderers {
+        /// How many did.
+        valid: usize,
+        /// How many must.
+        wanted: usize,
+    },
 }
 
 /// A member's identity as something carries it; nothing of it is verified.

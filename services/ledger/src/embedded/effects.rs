@@ -60,7 +60,7 @@ pub struct WriteSet {
 }
 
 /// The hash over what a range read gave: each key with its version.
-pub(super) fn rows_digest<'a>(rows: impl Iterator<Item = (&'a str, Version)>) -> Digest {
+pub(crate) fn rows_digest<'a>(rows: impl Iterator<Item = (&'a str, Version)>) -> Digest {
     let mut writer = Writer::default();
     for (key, version) in rows {
         writer.text(key);

@@ -46,8 +46,8 @@ enum Lost {
 }
 
 impl PrivateInput {
-    /// Finds what there is in the ledger's file.
-    pub(super) fn find(recorded: &Executed, parts: &ProposalParts, file: Tables<'_>) -> Result<Self, String> {
+    /// Finds what there is in the ledger's file, if it has one.
+    pub(super) fn find(recorded: &Executed, parts: &ProposalParts, file: Option<Tables<'_>>) -> Result<Self, String> {
         let none = transient_hash(&Transient::new()).map_err(|error| error.to_string())?;
         let known = |lost| Self { parts: parts.clone(), transient: Transient::new(), lost };
         match (parts.function.as_str(), parts.arguments.as_slice()) {
@@ -93,7 +93,7 @@ fn publication(
     recorded: &Executed,
     parts: &ProposalParts,
     argument: &[u8],
-    file: Tables<'_>,
+    file: Option<Tables<'_>>,
 ) -> Result<PrivateInput, String> {
     let text = |error: DecodeError| error.to_string();
     let PublishCases { matcher, items } = PublishCases::decode(argument).map_err(text)?;
@@ -133,7 +133,8 @@ fn publication(
 }
 
 /// The value of a case, if the file has it.
-fn kept(item: &PublishItem, collection: &str, file: Tables<'_>) -> Result<Option<Vec<u8>>, String> {
+fn kept(item: &PublishItem, collection: &str, file: Option<Tables<'_>>) -> Result<Option<Vec<u8>>, String> {
+    let Some(file) = file else { return Ok(None) };
     let value = file.private_value(&hashed(collection, &item.handle.to_string())).map_err(|error| error.to_string())?;
     Ok(value.filter(|value| sha256(value) == item.private_hash))
 }

@@ -4,15 +4,17 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Connection;
-use semblance_contract::Contract;
-use semblance_core::id::{OrganisationId, TransactionId};
+use semblance_contract::{Contract, key};
+use semblance_core::id::{NetworkId, OrganisationId, TransactionId};
+use semblance_core::organisation::Network;
+use semblance_core::record::Record;
 use semblance_core::signature::VerifyingKey;
 
 use super::block::Executed;
 use super::effects::{Version, WriteSet};
 use super::reexecute::{self, Repetition};
 use super::stub::PrivateValues;
-use super::validate::validate;
+use super::validate::{endorsed_on_fabric, fresh, validate};
 use super::view::Tables;
 use super::{apply, member, store};
 use crate::Validation;
@@ -40,8 +42,30 @@ impl Replay {
     }
 
     /// Judges a transaction as the next one.
-    pub(crate) fn judge(&self, id: TransactionId, executed: &Executed) -> Result<Validation, String> {
+    pub(super) fn judge(&self, id: TransactionId, executed: &Executed) -> Result<Validation, String> {
         validate(id, executed, self.tables()).map_err(|error| error.to_string())
+    }
+
+    /// Whether a transaction of Fabric has the endorsements that it needs; its endorsers satisfy the chaincode's rule, or
+    /// not.
+    pub(crate) fn endorsed_on_fabric(&self, executed: &Executed, chaincodes_rule: bool) -> Result<bool, String> {
+        endorsed_on_fabric(executed, chaincodes_rule, self.tables()).map_err(|error| error.to_string())
+    }
+
+    /// Whether everything that a transaction read is as it was.
+    pub(crate) fn fresh(&self, executed: &Executed) -> Result<Validation, String> {
+        fresh(executed, self.tables()).map_err(|error| error.to_string())
+    }
+
+    /// Whether there was a transaction of this id.
+    pub(crate) fn contains(&self, id: TransactionId) -> Result<bool, String> {
+        self.tables().contains(id).map_err(|error| error.to_string())
+    }
+
+    /// The network that the contract's genesis made; none before it.
+    pub(crate) fn network(&self) -> Option<NetworkId> {
+        let (record, _) = self.tables().value(key::NETWORK).ok().flatten()?;
+        Network::decode(&record).ok().map(|network| network.id())
     }
 
     /// Executes a valid transaction again, compares, and applies what it wrote. `file` is asked for private values that
@@ -53,7 +77,18 @@ impl Replay {
         contract: &dyn Contract,
         file: Tables<'_>,
     ) -> Result<(), String> {
-        reexecute::execute(self, repetition, contract, file)?;
+        reexecute::execute(self, repetition, contract, Some(file))?;
+        self.apply(version, &repetition.executed.writes).map_err(|error| error.to_string())
+    }
+
+    /// The same where no private value can be looked at.
+    pub(crate) fn repeat_without_values(
+        &mut self,
+        version: Version,
+        repetition: &Repetition<'_>,
+        contract: &dyn Contract,
+    ) -> Result<(), String> {
+        reexecute::execute(self, repetition, contract, None)?;
         self.apply(version, &repetition.executed.writes).map_err(|error| error.to_string())
     }
 

@@ -17,7 +17,7 @@ use super::{reexecute, tables};
 use crate::Validation;
 
 /// Findings after which the walk ends: the rest would follow from these.
-const FINDINGS_MAX: usize = 100;
+pub(crate) const FINDINGS_MAX: usize = 100;
 /// Blocks read at once.
 const READ_AT_ONCE: u32 = 64;
 
@@ -156,7 +156,7 @@ impl Walk<'_> {
         if validation == Validation::Valid {
             reexecute::founders(version, executed)?;
             let call = (id, &**proposal.proposal());
-            let repetition = Repetition { call, executed };
+            let repetition = Repetition { call, executed, reads: true };
             self.replay.repeat(version, &repetition, self.contract, Tables(self.file))?;
         }
         self.replay.note(id, version, validation)

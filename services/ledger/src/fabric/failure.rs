@@ -7,8 +7,6 @@ use semblance_fabric::{CallError, ChaincodeRefusal, SignError, Stage};
 
 use crate::{LedgerError, Validation};
 
-/// What a gateway says when peers came to different results.
-const MISMATCH: &str = "ProposalResponsePayloads do not match";
 /// What it says of a member that it has no peer of; also of one that is none.
 const NO_PEERS: &str = "failed to find any endorsing peers for org(s)";
 
@@ -17,11 +15,11 @@ pub(super) fn call_failed(error: &CallError) -> LedgerError {
     if let Some(refusal) = error.refusal() {
         return refused(refusal);
     }
-    let text = error.text();
-    if text.contains(MISMATCH) {
+    if error.is_mismatch() {
         let message = "the peers came to different results: one of them runs another contract, or lags behind";
         return LedgerError::Refused { code: "endorsement-mismatch".into(), message: message.into() };
     }
+    let text = error.text();
     if text.contains("access denied") || text.contains("creator org unknown") || text.contains("creator is malformed") {
         return LedgerError::Identity(text);
     }

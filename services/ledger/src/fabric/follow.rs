@@ -107,7 +107,7 @@ fn outcome(transaction: &Transaction, chaincode: &str) -> Result<Option<Transact
     }))
 }
 
-fn failed(error: &DeliverError) -> LedgerError {
+pub(super) fn failed(error: &DeliverError) -> LedgerError {
     match error {
         DeliverError::Refused { status: 403 } => LedgerError::Identity(error.to_string()),
         DeliverError::Unsigned(error) => LedgerError::Identity(error.to_string()),

@@ -1,5 +1,7 @@
 //! A chaincode of a story's own: defined by our own client, approved by every member for itself.
 
+use std::time::Duration;
+
 use futures::future::try_join_all;
 use prost::Message;
 use semblance_contract::stub::fingerprint_collection;
@@ -17,7 +19,7 @@ use semblance_fabric::proto::protos::collection_policy_config::Payload as Member
 use semblance_fabric::proto::protos::{
     ApplicationPolicy, CollectionConfig, CollectionConfigPackage, CollectionPolicyConfig, StaticCollectionConfig,
 };
-use semblance_fabric::{Network, SubmitError};
+use semblance_fabric::{Network, Stage, SubmitError};
 use semblance_ledger::fabric::FabricLedger;
 use semblance_ledger::fabric::network_file::NetworkFile;
 use semblance_ledger::suite::Party;
@@ -25,6 +27,10 @@ use semblance_ledger::suite::Party;
 use crate::under_test::sources;
 
 const LIFECYCLE: &str = "_lifecycle";
+/// How often a commit is tried.
+const COMMITS: u32 = 50;
+/// How long in between.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Defines a chaincode for the parties of a story alone: any two of them endorse; one collection a hospital.
 pub(crate) async fn define(file: &NetworkFile, name: &str, parties: &[Party]) -> Result<(), SubmitError> {
@@ -53,9 +59,15 @@ pub(crate) async fn define(file: &NetworkFile, name: &str, parties: &[Party]) ->
     });
     try_join_all(approvals).await?;
     let contract = networks[0].1.contract(LIFECYCLE);
-    let proposal = contract.proposal("CommitChaincodeDefinition").arguments([commit.encode_to_vec()]);
-    proposal.organisations(everybody).build().unwrap().submit().await?;
-    Ok(())
+    for _ in 0..COMMITS {
+        let proposal = contract.proposal("CommitChaincodeDefinition").arguments([commit.encode_to_vec()]);
+        match proposal.organisations(everybody.clone()).build().unwrap().submit().await {
+            // Some peer does not know all approvals yet.
+            Err(SubmitError::Call(error)) if error.stage == Stage::Endorse => tokio::time::sleep(PAUSE).await,
+            outcome => return outcome.map(|_| ()),
+        }
+    }
+    panic!("the peers do not agree on the approvals of {name}");
 }
 
 fn administrator(file: &NetworkFile, id: &OrganisationId) -> Network {

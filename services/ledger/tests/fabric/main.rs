@@ -8,6 +8,7 @@
 mod lifecycle;
 mod network;
 mod servers;
+mod shared;
 mod under_test;
 
 use std::io::Write;

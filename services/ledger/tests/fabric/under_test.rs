@@ -13,6 +13,7 @@ use semblance_core::organisation::Role;
 use semblance_core::random::{RandomSource, SeededSource};
 use semblance_core::record::Record;
 use semblance_core::time::{Clock, Timestamp};
+use semblance_ledger::embedded::verify::Report;
 use semblance_ledger::fabric::FabricLedger;
 use semblance_ledger::identity::Identity;
 use semblance_ledger::suite::{Factory, LedgerUnderTest, Party, Skipped, Told};
@@ -21,6 +22,7 @@ use semblance_ledger::{Call, Committed, Ledger, LedgerError};
 use crate::lifecycle;
 use crate::network::Deployed;
 use crate::servers::Servers;
+use crate::shared::{Settled, Shared};
 
 /// How long a new chaincode's peers may take to find each other.
 const GOSSIP: Duration = Duration::from_secs(30);
@@ -62,7 +64,9 @@ impl Factory for FabricFactory {
         }
         lifecycle::define(&self.deployed.file, &chaincode, parties).await.expect("the chaincode is defined");
         let members = parties.iter().map(|party| party.id.clone()).collect();
-        Box::new(Fabric { deployed: self.deployed, servers: self.servers.clone(), chaincode, members })
+        let settled = Arc::default();
+        let (deployed, servers) = (self.deployed, self.servers.clone());
+        Box::new(Fabric { deployed, servers, chaincode, contract, members, settled })
     }
 }
 
@@ -70,7 +74,9 @@ struct Fabric {
     deployed: &'static Deployed,
     servers: Arc<Servers>,
     chaincode: String,
+    contract: Arc<dyn Contract>,
     members: Vec<OrganisationId>,
+    settled: Arc<Settled>,
 }
 
 impl Fabric {
@@ -79,6 +85,11 @@ impl Fabric {
         let mut settings = self.deployed.file.settings(organisation, role, clock, random).unwrap();
         settings.chaincode.clone_from(&self.chaincode);
         FabricLedger::open(settings).unwrap()
+    }
+
+    fn shared(&self, organisation: &OrganisationId, role: Role) -> Arc<dyn Ledger> {
+        let everyone = self.members.iter().map(|member| self.ledger(member, Role::Node)).collect();
+        Arc::new(Shared { own: self.ledger(organisation, role), everyone, settled: self.settled.clone() })
     }
 
     /// Waits until each member's peer knows whom else it can have endorse.
@@ -117,7 +128,7 @@ impl Fabric {
 #[async_trait]
 impl LedgerUnderTest for Fabric {
     fn handle(&self, identity: Identity) -> Arc<dyn Ledger> {
-        Arc::new(self.ledger(&identity.organisation, identity.role))
+        self.shared(&identity.organisation, identity.role)
     }
 
     async fn genesis(&self, identity: Identity, call: Call) -> Result<Committed, LedgerError> {
@@ -168,6 +179,11 @@ impl LedgerUnderTest for Fabric {
             self.wait_for_endorsers().await;
         }
         Ok(())
+    }
+
+    async fn verify(&self) -> Result<Report, Skipped> {
+        let ledger = self.ledger(self.members.last().unwrap(), Role::Node);
+        Ok(ledger.verify(self.contract.as_ref(), &mut |_| ()).await.expect("a peer delivers the history"))
     }
 
     async fn restart(&mut self) -> Told {
