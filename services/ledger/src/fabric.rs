@@ -15,15 +15,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use semblance_contract::stub::QUERY;
-use semblance_core::id::{OrganisationId, TransactionId};
+use semblance_core::id::{Digest, OrganisationId, TransactionId};
 use semblance_core::limits::PROPOSAL_BYTES_MAX;
+use semblance_fabric::proto::common::BlockchainInfo;
 use semblance_fabric::{CallError, Commit, Contract, Network, Proposal, Stage, Status};
 
 use crate::follow::stream;
 use crate::{Call, Committed, EventStream, Ledger, LedgerError};
 use failure::{call_failed, invalid, transaction_of};
 use follow::Follower;
-use peers::{Peers, height_at};
+use peers::{Peers, chain_at};
 pub use settings::{FabricIdentity, FabricSettings, SettingsError};
 
 /// The first wait for an endorser that lags behind; it doubles up to the longest, about two seconds in all.
@@ -56,10 +57,44 @@ impl FabricLedger {
         self.peers.networks()
     }
 
+    /// The channel's name.
+    #[must_use]
+    pub fn channel(&self) -> String {
+        self.peers.networks().first().map(|network| network.channel().to_owned()).unwrap_or_default()
+    }
+
     /// The name of the contract's chaincode.
     #[must_use]
     pub fn chaincode(&self) -> &str {
         &self.chaincode
+    }
+
+    /// The newest block of the first peer that answers: how many there are, and the hash of the last one.
+    ///
+    /// # Errors
+    /// No peer answers, or one answers nonsense.
+    pub async fn head(&self) -> Result<(u64, Option<Digest>), LedgerError> {
+        let chain = self.chain().await?;
+        let hash = <[u8; 32]>::try_from(chain.current_block_hash)
+            .map_err(|_| LedgerError::Malformed("a hash has 32 bytes".to_owned()))?;
+        Ok((chain.height, Some(Digest::from_bytes(hash))))
+    }
+
+    async fn chain(&self) -> Result<BlockchainInfo, LedgerError> {
+        let mut last = LedgerError::Unavailable("no peer is configured".to_owned());
+        for network in self.peers.in_order() {
+            match chain_at(&network).await {
+                Ok(chain) => return Ok(chain),
+                Err(error) => {
+                    let gone = self.peers.lost(&network, &error);
+                    last = call_failed(&error);
+                    if !gone {
+                        return Err(last);
+                    }
+                }
+            }
+        }
+        Err(last)
     }
 
     /// Makes the proposal of a call for one peer.
@@ -195,20 +230,7 @@ impl Ledger for FabricLedger {
     }
 
     async fn height(&self) -> Result<u64, LedgerError> {
-        let mut last = LedgerError::Unavailable("no peer is configured".to_owned());
-        for network in self.peers.in_order() {
-            match height_at(&network).await {
-                Ok(height) => return Ok(height.max(self.peers.acknowledged())),
-                Err(error) => {
-                    let gone = self.peers.lost(&network, &error);
-                    last = call_failed(&error);
-                    if !gone {
-                        return Err(last);
-                    }
-                }
-            }
-        }
-        Err(last)
+        Ok(self.chain().await?.height.max(self.peers.acknowledged()))
     }
 
     async fn blocks(&self, from: u64) -> Result<EventStream, LedgerError> {

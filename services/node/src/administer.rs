@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use semblance_contract::Code;
 use semblance_contract::wire::{List, OpenEpoch};
 use semblance_core::epoch::{Epoch, Profile, SealedEpochKey, VocabularyRelease};
 use semblance_core::id::NetworkId;
@@ -89,6 +90,22 @@ impl Administrator {
     }
 }
 
+/// Whether a ledger holds this network; it may not be founded yet.
+///
+/// # Errors
+/// It cannot be reached, or holds another network.
+pub(crate) async fn holds(ledger: &LedgerClient, network: NetworkId) -> anyhow::Result<bool> {
+    match ledger.network().await {
+        Ok(found) if found.id() == network => Ok(true),
+        Ok(found) => {
+            let what = format!("the ledger holds network {}, the genesis file is of network {network}", found.id());
+            Err(Failure::usage(what).hint("set node.genesis or the section [ledger] to this network's").into())
+        }
+        Err(LedgerError::Refused { code, .. }) if code == Code::NoNetwork.as_str() => Ok(false),
+        Err(error) => Err(failure(error).into()),
+    }
+}
+
 /// Says what sort of failure a ledger's error is.
 pub(crate) fn failure(error: LedgerError) -> Failure {
     let kind = match &error {
@@ -98,7 +115,9 @@ pub(crate) fn failure(error: LedgerError) -> Failure {
     };
     let failure = Failure::new(kind, error.to_string());
     match kind {
-        Kind::Unreachable => failure.hint("see whether the node that holds the ledger runs and can be reached"),
+        Kind::Unreachable => {
+            failure.hint("see whether the ledger runs and can be reached: the node that holds it, or the own peers")
+        }
         _ => failure,
     }
 }

@@ -20,7 +20,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::Failure;
+use crate::administer::holds;
+use crate::config::LedgerKind;
+use crate::failure::{Failure, Kind};
 use crate::folder;
 use crate::party::Party;
 use crate::server::{Door, Server};
@@ -58,7 +60,7 @@ pub(crate) struct Ready {
 /// It is taken, or not this machine's.
 pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        Failure::new(crate::Kind::Failed, format!("cannot listen at {address}: {error}"))
+        Failure::new(Kind::Failed, format!("cannot listen at {address}: {error}"))
             .hint("stop what uses the port, or set another one in listen.address")
             .into()
     })
@@ -72,7 +74,7 @@ impl Node {
     pub(crate) async fn start(party: &Party, listener: TcpListener) -> anyhow::Result<Self> {
         let content = party.config.content();
         folder::make(&party.config.data())?;
-        let ledger = if content.ledger.embedded { Some(ledger::open(party).await?) } else { None };
+        let ledger = if content.ledger.is_embedded() { Some(ledger::open(party).await?) } else { None };
         if let Some(ledger) = &ledger {
             party.take_members(ledger.handle(party.reader())).await?;
         }
@@ -82,6 +84,9 @@ impl Node {
             Some(ledger) => ledger.handle(identity),
             None => party.ledger(Role::Node)?,
         };
+        if party.kind() == LedgerKind::Fabric {
+            refuse_another_network(party, handle.clone()).await?;
+        }
         let stop = CancellationToken::new();
         tokio::spawn(party.members.clone().follow(LedgerClient::new(handle.clone()), stop.clone()));
         let roots: Arc<dyn MemberRoots> = match &ledger {
@@ -159,6 +164,22 @@ impl Node {
             ledger.stop();
         }
         self.server.drain().await;
+    }
+}
+
+/// A channel may hold another network, or none yet. While it cannot be reached nothing is known against it.
+async fn refuse_another_network(party: &Party, ledger: Arc<dyn Ledger>) -> anyhow::Result<()> {
+    match holds(&LedgerClient::new(ledger), party.network()).await {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let what = "the network is not founded on its Fabric channel yet";
+            Err(Failure::usage(what).hint("once, from any one member: semblance found --config FILE").into())
+        }
+        Err(error) if error.downcast_ref::<Failure>().is_some_and(|failure| failure.kind() == Kind::Unreachable) => {
+            tracing::warn!(error = format!("{error:#}"), "the ledger does not answer yet");
+            Ok(())
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -1,5 +1,7 @@
 //! One organisation as its configuration describes it: who it is, what it holds, whom it trusts.
 
+mod ledger;
+
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -12,7 +14,6 @@ use semblance_core::signature::SigningKey;
 use semblance_core::vocabulary::Vocabulary;
 use semblance_ledger::Ledger;
 use semblance_ledger::client::LedgerClient;
-use semblance_ledger::embedded::RemoteLedger;
 use semblance_ledger::identity::Identity;
 use semblance_ledger::tls::ClaimedPeer;
 
@@ -99,8 +100,8 @@ impl Party {
         let (name, section) = self.section(role)?;
         let (files, chain) = self.files(name, section)?;
         let claimed = ClaimedPeer::read(&chain)?;
-        let ledger = self.remote(&files, self.identity(role, claimed.certificate()))?;
-        Ok(self.members.learn(&LedgerClient::new(Arc::new(ledger))).await?)
+        let ledger = self.reach(role, &files, self.identity(role, claimed.certificate()))?;
+        Ok(self.members.learn(&LedgerClient::new(ledger)).await?)
     }
 
     /// The network.
@@ -141,10 +142,10 @@ impl Party {
                 let what = if self.is_pilot() { "a hospital, and a matcher is a member of its own" } else { apart };
                 Err(is("roles.matcher", what).hint(hint).into())
             }
-            OrganisationKind::Hospital if content.ledger.embedded && !self.is_pilot() => {
+            OrganisationKind::Hospital if content.ledger.is_embedded() && !self.is_pilot() => {
                 let what = "a hospital, and this network keeps fingerprints apart from hospitals";
                 let hint = "let a matcher's node hold the ledger; only a pilot network allows it otherwise";
-                Err(is("ledger.embedded", what).hint(hint).into())
+                Err(is("ledger.kind", what).hint(hint).into())
             }
             OrganisationKind::Hospital | OrganisationKind::Matcher => Ok(()),
         }
@@ -153,28 +154,6 @@ impl Party {
     /// Whether the network is a pilot, where a hospital may hold others' fingerprints.
     pub(crate) fn is_pilot(&self) -> bool {
         self.genesis.network().separation() == Separation::Pilot
-    }
-
-    /// The ledger's handle for this organisation in a role, over the network.
-    pub(crate) fn remote_ledger(&self, role: Role) -> anyhow::Result<RemoteLedger> {
-        let (files, identity) = self.credentials(role)?;
-        self.remote(&files, identity)
-    }
-
-    fn remote(&self, files: &TlsFiles, identity: Identity) -> anyhow::Result<RemoteLedger> {
-        let ledger = &self.config.content().ledger;
-        let (organisation, address) = match (&ledger.organisation, &ledger.address) {
-            (Some(organisation), Some(address)) => (OrganisationId::new(organisation)?, address.clone()),
-            // Commands of the organisation that holds the ledger reach it like everyone else.
-            _ => (self.organisation.clone(), self.config.own_address()),
-        };
-        let channel = self.trust.channel(files, &organisation, &address)?;
-        Ok(RemoteLedger::new(channel, identity, self.system.clock(), self.system.random()))
-    }
-
-    /// The same as a trait object.
-    pub(crate) fn ledger(&self, role: Role) -> anyhow::Result<Arc<dyn Ledger>> {
-        Ok(Arc::new(self.remote_ledger(role)?))
     }
 
     /// Certificate and ledger identity of this organisation in a role, checked as the other parties will.

@@ -1,4 +1,5 @@
-//! `network.json`: where everything of a network on this machine is, as `deploy/fabric` describes it.
+//! `network.json`: what an organisation's programs must know of a Fabric network. `deploy/fabric` writes one that
+//! describes a whole network on one machine; an operator's names the own organisation alone.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,15 +62,13 @@ pub struct NetworkFile {
     pub channel: String,
     /// The contract's chaincode.
     pub chaincode: String,
-    /// The id of the package that the peers installed; empty before.
+    /// The id of the package that the peers installed; empty before, and where it is not said.
+    #[serde(default)]
     pub package_id: String,
-    /// How often the chaincode was defined.
-    pub sequence: u64,
-    /// `raft` or `bft`.
-    pub consensus: String,
-    /// Its members, hospitals first.
+    /// Its members, hospitals first; or the own organisation alone.
     pub organisations: Vec<NetworkOrganisation>,
-    /// Its orderers.
+    /// Its orderers, where they are on this machine.
+    #[serde(default)]
     pub orderers: Vec<NetworkOrderer>,
 }
 
@@ -80,8 +79,6 @@ pub struct NetworkOrganisation {
     pub id: String,
     /// `hospital` or `matcher`.
     pub kind: String,
-    /// The root of its members' certificates.
-    pub root: PathBuf,
     /// The root of its TLS certificates.
     pub tls_root: PathBuf,
     /// Its peers.
@@ -102,11 +99,11 @@ pub struct NetworkPeer {
     /// The name its certificate holds for.
     pub server_name: String,
     /// Where it tells of itself.
-    pub operations: String,
-    /// Its files.
-    pub data: PathBuf,
-    /// The chaincode server that it dials.
-    pub chaincode: NetworkChaincode,
+    pub operations: Option<String>,
+    /// Its files, where they are on this machine.
+    pub data: Option<PathBuf>,
+    /// The chaincode server that it dials, where it is on this machine.
+    pub chaincode: Option<NetworkChaincode>,
 }
 
 /// A chaincode server.
@@ -156,17 +153,19 @@ impl NetworkFile {
     /// The file's name in the network's directory.
     pub const NAME: &'static str = "network.json";
 
-    /// Reads the description in a network's directory.
+    /// Reads a description, or the one in a network's directory. Paths in it are taken from its own folder.
     ///
     /// # Errors
     /// It cannot be read, or is of another version.
-    pub fn read(directory: &Path) -> Result<Self, NetworkFileError> {
-        let path = directory.join(Self::NAME);
-        let file: Self = serde_json::from_str(&text(&path)?)
+    pub fn read(path: &Path) -> Result<Self, NetworkFileError> {
+        let path = if path.is_dir() { path.join(Self::NAME) } else { path.to_path_buf() };
+        let mut file: Self = serde_json::from_str(&text(&path)?)
             .map_err(|source| NetworkFileError::Malformed { path: path.clone(), source })?;
         if file.version != VERSION {
             return Err(NetworkFileError::Version { path, found: file.version });
         }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        file.organisations.iter_mut().for_each(|organisation| organisation.place(folder));
         Ok(file)
     }
 
@@ -224,7 +223,27 @@ impl NetworkFile {
     }
 }
 
+impl NetworkOrganisation {
+    fn place(&mut self, folder: &Path) {
+        let identities = [&mut self.node, &mut self.admin].into_iter().flat_map(IdentityFiles::paths);
+        let peers = self.peers.iter_mut().flat_map(|peer| {
+            let chaincode = peer
+                .chaincode
+                .as_mut()
+                .map(|chaincode| [&mut chaincode.certificate, &mut chaincode.key, &mut chaincode.client_root]);
+            peer.data.iter_mut().chain(chaincode.into_iter().flatten())
+        });
+        for path in identities.chain(peers).chain([&mut self.tls_root]) {
+            *path = folder.join(&*path);
+        }
+    }
+}
+
 impl IdentityFiles {
+    fn paths(&mut self) -> [&mut PathBuf; 4] {
+        [&mut self.certificate, &mut self.key, &mut self.tls_certificate, &mut self.tls_key]
+    }
+
     /// Reads them.
     ///
     /// # Errors

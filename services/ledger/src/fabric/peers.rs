@@ -90,12 +90,16 @@ impl Peers {
 
 /// How many blocks a peer has.
 pub(super) async fn height_at(network: &Network) -> Result<u64, CallError> {
+    Ok(chain_at(network).await?.height)
+}
+
+/// What a peer says of its chain.
+pub(super) async fn chain_at(network: &Network) -> Result<BlockchainInfo, CallError> {
     let channel = network.channel().as_bytes().to_vec();
     let proposal = network.contract(CHAIN).proposal("GetChainInfo").arguments([channel]);
     let proposal = proposal.build().map_err(|error| failure::unsigned(&error))?;
     let answer = proposal.evaluate().await?;
-    let info = BlockchainInfo::decode(answer.as_slice()).map_err(|_| failure::nonsense())?;
-    Ok(info.height)
+    BlockchainInfo::decode(answer.as_slice()).map_err(|_| failure::nonsense())
 }
 
 /// Whether a text tells of this very connection, as tonic words it, and not of what a gateway found elsewhere.

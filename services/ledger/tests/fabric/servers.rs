@@ -52,14 +52,15 @@ impl Servers {
             registries.insert(id.clone(), registry.clone());
             for peer in &organisation.peers {
                 let read = |path| std::fs::read_to_string(path).unwrap();
+                let chaincode = peer.chaincode.as_ref().unwrap();
                 let tls = ServerTls {
-                    certificate: read(&peer.chaincode.certificate),
-                    key: read(&peer.chaincode.key),
-                    client_root: read(&peer.chaincode.client_root),
+                    certificate: read(&chaincode.certificate),
+                    key: read(&chaincode.key),
+                    client_root: read(&chaincode.client_root),
                 };
                 let clock = Arc::new(SystemClock);
                 let server = Server::new(&file.package_id, id.clone(), registry.clone(), clock, Some(tls));
-                running.push(server.start(peer.chaincode.address.parse().unwrap()).await.unwrap());
+                running.push(server.start(chaincode.address.parse().unwrap()).await.unwrap());
             }
         }
         Self { registries, _running: running }

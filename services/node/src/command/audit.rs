@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::hospital::{Connection, audit as list};
 use crate::administer::failure;
-use crate::config::Config;
+use crate::config::{Config, LedgerKind};
 use crate::failure::{Failure, Kind};
 use crate::folder;
 use crate::network::read_genesis;
@@ -24,9 +24,9 @@ use crate::system::System;
 
 /// Verify the ledger's whole history, sign its head to keep elsewhere, or list the hospital's own audit.
 ///
-/// `verify` reads the ledger's file on the machine that holds it and checks every hash, link, signature and rule from
-/// the first block on. Whoever holds the ledger could rewrite it whole: `head` prints a signed line to keep elsewhere,
-/// and `verify --head` finds a history that does not contain it.
+/// `verify` reads the ledger's file on the machine that holds it, or on Fabric the blocks of the own peers, and checks
+/// every hash, link, signature and rule from the first block on. Whoever holds the ledger could rewrite it whole: `head`
+/// prints a signed line to keep elsewhere, and `verify --head` finds a history that does not contain it.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -37,7 +37,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Check the ledger's file from its first block on.
+    /// Check the ledger from its first block on.
     Verify {
         /// The ledger's file; without it, the one of the node that the configuration describes.
         #[arg(long, value_name = "FILE")]
@@ -67,7 +67,7 @@ struct Verified {
 /// Something is wrong with the history, or the ledger cannot be read.
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     match arguments.action {
-        Action::Verify { file, head } => verify(&arguments.node.read()?, file, head.as_deref(), output),
+        Action::Verify { file, head } => super::block_on(verify(arguments.node.read()?, file, head.as_deref(), output)),
         Action::Head => super::block_on(sign_head(arguments.node.read()?, output)),
         Action::List(list) => {
             let connection = Connection::to(arguments.node.config, list.address.clone());
@@ -76,24 +76,9 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     }
 }
 
-fn verify(config: &Config, file: Option<PathBuf>, head: Option<&Path>, output: &Output) -> anyhow::Result<()> {
-    let file = match file {
-        Some(file) => file,
-        None if config.content().ledger.embedded => config.ledger_file(),
-        None => {
-            let hint = "run this on the machine whose node holds the ledger, or name a copy of its file with --file";
-            return Err(Failure::usage("this node does not hold the ledger's file").hint(hint).into());
-        }
-    };
+async fn verify(config: Config, file: Option<PathBuf>, head: Option<&Path>, output: &Output) -> anyhow::Result<()> {
     let genesis = read_genesis(&config.path(&config.content().node.genesis))?;
-    let bar = progress::bar(output, "verifying", 0);
-    let mut tell = |progress: Progress| {
-        bar.set_length(progress.of);
-        bar.set_position(progress.blocks);
-    };
-    let report = verify_file_of(&SemblanceContract, &file, &mut tell)
-        .with_context(|| format!("cannot verify {}", file.display()))?;
-    bar.finish_and_clear();
+    let (report, source) = walk(config, file, output).await?;
     let kept = head.map(|path| read_head(path, &genesis, &report)).transpose()?;
     let mut findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     if report.network != Some(genesis.network().id()) {
@@ -115,8 +100,35 @@ fn verify(config: &Config, file: Option<PathBuf>, head: Option<&Path>, output: &
     if verified.sound {
         return Ok(());
     }
-    let failure = Failure::new(Kind::Failed, format!("{} does not verify", file.display()));
-    Err(failure.hint("keep the file as it is, and compare it with copies and heads kept elsewhere").into())
+    let failure = Failure::new(Kind::Failed, format!("{source} does not verify"));
+    Err(failure.hint("keep it as it is, and compare it with other members' copies and heads kept elsewhere").into())
+}
+
+/// Walks over the history, and says which it was.
+async fn walk(config: Config, file: Option<PathBuf>, output: &Output) -> anyhow::Result<(Report, String)> {
+    let bar = progress::bar(output, "verifying", 0);
+    let mut tell = |progress: Progress| {
+        bar.set_length(progress.of);
+        bar.set_position(progress.blocks);
+    };
+    let walked = match (file, config.content().ledger.kind) {
+        (None, LedgerKind::Fabric) => {
+            let ledger = Party::read(config, System::default())?.fabric(Role::Admin)?;
+            let report = ledger.verify(&SemblanceContract, &mut tell).await.map_err(failure)?;
+            (report, format!("channel {}", ledger.channel()))
+        }
+        (None, LedgerKind::Remote) => {
+            let hint = "run this on the machine whose node holds the ledger, or name a copy of its file with --file";
+            return Err(Failure::usage("this node does not hold the ledger's file").hint(hint).into());
+        }
+        (file, _) => {
+            let file = file.unwrap_or_else(|| config.ledger_file());
+            let report = verify_file_of(&SemblanceContract, &file, &mut tell);
+            (report.with_context(|| format!("cannot verify {}", file.display()))?, file.display().to_string())
+        }
+    };
+    bar.finish_and_clear();
+    Ok(walked)
 }
 
 fn text(verified: &Verified) -> String {
@@ -154,7 +166,7 @@ fn read_head(path: &Path, genesis: &Genesis, report: &Report) -> anyhow::Result<
 
 async fn sign_head(config: Config, output: &Output) -> anyhow::Result<()> {
     let party = Party::open(config, System::default(), Role::Admin).await?;
-    let (height, hash) = party.remote_ledger(Role::Admin)?.head().await.map_err(failure)?;
+    let (height, hash) = party.head(Role::Admin).await?.map_err(failure)?;
     let block = hash.context("the ledger has no block yet")?;
     let head = AuditHead {
         network: party.network(),

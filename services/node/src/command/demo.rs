@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use crate::demo::{Demo, Wanted};
+use crate::failure::Failure;
 use crate::output::Output;
 use crate::stop;
 
@@ -28,6 +29,13 @@ pub struct Arguments {
         conflicts_with = "cases"
     )]
     patients: Option<u32>,
+    /// The ledger: embedded in the matcher's node, or a channel of the Fabric network of --network.
+    #[arg(long, value_enum, default_value_t = DemoLedger::Embedded, requires_if("fabric", "network"), value_name = "KIND")]
+    ledger: DemoLedger,
+    /// The Fabric network, as `deploy/fabric/up` brings it up; its organisations take part. The state is kept in its
+    /// folder `demo` unless --data names another one.
+    #[arg(long, value_name = "DIR")]
+    network: Option<PathBuf>,
     /// End after the story.
     #[arg(long)]
     once: bool,
@@ -35,6 +43,15 @@ pub struct Arguments {
     /// temporary.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+/// What a demo's ledger is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum DemoLedger {
+    /// In the matcher's node.
+    Embedded,
+    /// A channel of Hyperledger Fabric.
+    Fabric,
 }
 
 /// Plays the demo.
@@ -47,17 +64,27 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
 
 async fn play(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     let stopped = stop::on_signal()?;
+    let fabric = match (arguments.ledger, arguments.network) {
+        (DemoLedger::Fabric, network) => network,
+        (DemoLedger::Embedded, None) => None,
+        (DemoLedger::Embedded, Some(_)) => {
+            return Err(Failure::usage("--network is for --ledger fabric").hint("add --ledger fabric").into());
+        }
+    };
+    // The channel outlives the demo, so that the keys of its members must as well.
+    let named = arguments.data.or_else(|| fabric.as_ref().map(|network| network.join("demo")));
     // Removed when it is dropped, after the parties have stopped.
-    let temporary = match &arguments.data {
+    let temporary = match &named {
         Some(_) => None,
         None => Some(tempfile::tempdir().context("cannot make a temporary folder")?),
     };
-    let data = match (&arguments.data, &temporary) {
+    let data = match (&named, &temporary) {
         (Some(data), _) => data.clone(),
         (None, Some(folder)) => folder.path().join("demo"),
         (None, None) => anyhow::bail!("no folder for the demo's state"),
     };
-    let wanted = Wanted { cases: arguments.cases, patients: arguments.patients.map(|count| count as usize), data };
+    let wanted =
+        Wanted { cases: arguments.cases, patients: arguments.patients.map(|count| count as usize), data, fabric };
     let demo = tokio::select! {
         demo = Demo::play(wanted, output) => demo?,
         () = stopped.cancelled() => anyhow::bail!("stopped before the end"),

@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use semblance_core::id::OrganisationId;
 use semblance_core::organisation::OrganisationKind;
+use semblance_ledger::fabric::network_file::NetworkFile;
 use serde::Serialize;
 
+use crate::config::LedgerKind;
 use crate::failure::Failure;
-use crate::network::{NetworkPlan, NewNetwork, Newcomer, NewcomerPlan, Written, WrittenNewcomer, read_genesis};
+use crate::network::{
+    LedgerPlace, NetworkPlan, NewNetwork, Newcomer, NewcomerPlan, Written, WrittenNewcomer, read_genesis,
+};
 use crate::output::Output;
 use crate::system::{SystemClock, SystemRandom};
 
@@ -24,10 +29,10 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The hospitals' names, with commas: a-z, 0-9 and '-'.
-    #[arg(long, value_delimiter = ',', required_unless_present = "join", value_name = "NAMES")]
+    #[arg(long, value_delimiter = ',', required_unless_present_any = ["join", "fabric"], value_name = "NAMES")]
     hospitals: Vec<OrganisationId>,
     /// The matchers' names, with commas; the first will hold the embedded ledger.
-    #[arg(long, value_delimiter = ',', required_unless_present = "join", value_name = "NAMES")]
+    #[arg(long, value_delimiter = ',', required_unless_present_any = ["join", "fabric"], value_name = "NAMES")]
     matchers: Vec<OrganisationId>,
     /// The network's name, for people.
     #[arg(long, default_value = "semblance")]
@@ -43,23 +48,36 @@ pub struct Arguments {
     #[arg(long)]
     pilot: bool,
     /// Make one newcomer for the network of this genesis file, or of a later one of `semblance member show --out`.
-    #[arg(long, value_name = "GENESIS", requires = "ledger", conflicts_with_all = ["name", "pilot"])]
+    #[arg(long, value_name = "GENESIS", conflicts_with_all = ["name", "pilot"])]
     join: Option<PathBuf>,
     /// Whose node holds the network's ledger and where: `matcher=https://matcher.example.org:7000`.
-    #[arg(long, value_name = "NAME=URL", requires = "join", value_parser = holder)]
-    ledger: Option<(OrganisationId, String)>,
+    #[arg(long, value_name = "NAME=URL", requires = "join", required_unless_present_any = ["hospitals", "matchers", "fabric"],
+        value_parser = holder)]
+    ledger: Option<LedgerPlace>,
+    /// Use the channel of this Fabric network as the ledger: its `network.json`, or the folder with it. Without names
+    /// all its organisations take part.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["ledger", "pilot"])]
+    fabric: Option<PathBuf>,
 }
 
 /// Reads `--ledger`.
-fn holder(text: &str) -> Result<(OrganisationId, String), String> {
+fn holder(text: &str) -> Result<LedgerPlace, String> {
     let (name, address) = text.split_once('=').ok_or("expected NAME=https://host:port")?;
     let name = OrganisationId::new(name).map_err(|error| error.to_string())?;
     crate::config::check_address(address)?;
-    Ok((name, address.to_owned()))
+    Ok(LedgerPlace::Remote(name, address.to_owned()))
+}
+
+/// The hospitals and matchers of a Fabric network.
+pub(crate) fn members_of(network: &Path) -> anyhow::Result<(Vec<OrganisationId>, Vec<OrganisationId>)> {
+    let file = NetworkFile::read(network).map_err(|error| Failure::usage(error.to_string()))?;
+    let of = |kind| file.members(kind).map_err(|error| Failure::usage(error.to_string()));
+    Ok((of(OrganisationKind::Hospital)?, of(OrganisationKind::Matcher)?))
 }
 
 #[derive(Serialize)]
 struct Report {
+    ledger: LedgerKind,
     network: String,
     name: String,
     separation: String,
@@ -73,8 +91,14 @@ struct Report {
 /// # Errors
 /// A name is none or stands twice, or the folder holds something.
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
-    let Arguments { out, hospitals, matchers, name, hosts, port, pilot, join, ledger } = arguments;
-    if let (Some(genesis), Some(ledger)) = (join, ledger) {
+    let Arguments { out, hospitals, matchers, name, hosts, port, pilot, join, ledger, fabric } = arguments;
+    // The configurations lie elsewhere, so that the path must not depend on where this was called.
+    let fabric = fabric.map(|path| path.canonicalize().with_context(|| format!("{} is not there", path.display())));
+    let fabric = fabric.transpose()?;
+    if let Some(genesis) = join {
+        let ledger = ledger.or(fabric.map(LedgerPlace::Fabric)).ok_or_else(|| {
+            Failure::usage("where the network's ledger is, is missing").hint("add --ledger NAME=URL, or --fabric DIR")
+        })?;
         let (id, kind) = match (hospitals.as_slice(), matchers.as_slice()) {
             ([id], []) => (id.clone(), OrganisationKind::Hospital),
             ([], [id]) => (id.clone(), OrganisationKind::Matcher),
@@ -85,11 +109,22 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
         };
         return join_network(NewcomerPlan { id, kind, hosts, port, ledger }, &genesis, &out, output);
     }
-    let plan = NetworkPlan::new(&name, hospitals, matchers, pilot, &hosts, port)?;
+    let plan = match fabric {
+        Some(network) => {
+            let (hospitals, matchers) = match (hospitals, matchers) {
+                (hospitals, matchers) if hospitals.is_empty() && matchers.is_empty() => members_of(&network)?,
+                named => named,
+            };
+            NetworkPlan::new(&name, hospitals, matchers, pilot, &hosts, port)?.on_fabric(network)
+        }
+        None => NetworkPlan::new(&name, hospitals, matchers, pilot, &hosts, port)?,
+    };
+    let on_fabric = plan.fabric().is_some();
     let network = NewNetwork::draw(plan, &SystemClock, &SystemRandom)?;
     let Written { genesis, configurations, authorities } = network.write(&out)?;
     let is = network.genesis().network();
     let report = Report {
+        ledger: if on_fabric { LedgerKind::Fabric } else { LedgerKind::Embedded },
         network: is.id().to_string(),
         name: is.name().to_owned(),
         separation: is.separation().word().to_owned(),
@@ -148,7 +183,13 @@ fn text(report: &Report) -> String {
     lines.push(format!("  1. move {authorities} to a safe place off these machines: it can make new certificates"));
     lines
         .push("  2. carry each organisation's folder to its machine and set the addresses in its node.toml".to_owned());
-    lines.push("  3. start the nodes, the one that holds the ledger (the first matcher) first:".to_owned());
+    let any = report.configurations.first().map(|path| path.display().to_string()).unwrap_or_default();
+    if report.ledger == LedgerKind::Fabric {
+        lines.push("  3. found the network on the channel, from any one of them, then start the nodes:".to_owned());
+        lines.push(format!("       semblance found --config {any}"));
+    } else {
+        lines.push("  3. start the nodes, the one that holds the ledger (the first matcher) first:".to_owned());
+    }
     for path in &report.configurations {
         lines.push(format!("       semblance serve --config {}", path.display()));
     }

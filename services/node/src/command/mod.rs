@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod demo;
 pub mod epoch;
+pub mod found;
 pub mod hospital;
 pub mod init;
 pub mod member;
@@ -38,6 +39,7 @@ impl NodeFile {
 pub enum Command {
     Demo(demo::Arguments),
     Init(init::Arguments),
+    Found(found::Arguments),
     Serve(serve::Arguments),
     Member(member::Arguments),
     Epoch(epoch::Arguments),
@@ -73,6 +75,7 @@ impl Command {
         match self {
             Self::Demo(arguments) => demo::run(arguments, output),
             Self::Init(arguments) => init::run(arguments, output),
+            Self::Found(arguments) => found::run(arguments, output),
             Self::Serve(arguments) => serve::run(arguments, output),
             Self::Member(arguments) => member::run(arguments, output),
             Self::Epoch(arguments) => epoch::run(arguments, output),

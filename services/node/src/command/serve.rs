@@ -33,7 +33,7 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
 
 async fn serve(config: Config, output: &Output) -> anyhow::Result<()> {
     let stopped = stop::on_signal()?;
-    let party = match config.content().ledger.embedded {
+    let party = match config.content().ledger.is_embedded() {
         // The ledger in its own file knows best, and is asked when it is open.
         true => Party::read(config, System::default())?,
         false => Party::open(config, System::default(), Role::Node).await?,

@@ -23,8 +23,8 @@ use semblance_core::id::OrganisationId;
 use serde::Deserialize;
 
 pub use keys::{KeysSection, OrganisationKeys};
-pub use ledger::LedgerSection;
 pub(crate) use ledger::check_address;
+pub use ledger::{LedgerKind, LedgerSection};
 pub use listen::ListenSection;
 pub use matcher::MatcherAddress;
 pub use node::NodeSection;
@@ -102,7 +102,7 @@ impl Config {
 
     /// The first transaction of a new ledger is an administrator's.
     fn check_founder(&self, text: &str) -> Result<(), Failure> {
-        let founds = self.content.ledger.embedded && !self.ledger_file().exists();
+        let founds = self.content.ledger.is_embedded() && !self.ledger_file().exists();
         if !founds || self.content.admin.is_some() {
             return Ok(());
         }
@@ -185,8 +185,11 @@ impl ConfigFile {
         self.keys.check().map_err(|why| ("keys", why))?;
         self.ledger.check().map_err(|why| ("ledger", why))?;
         let roles = &self.roles;
-        if !roles.hospital && !roles.matcher && !self.ledger.embedded {
-            return Err(("roles", "the node has nothing to do: set hospital, matcher or ledger.embedded".to_owned()));
+        if !roles.hospital && !roles.matcher && !self.ledger.is_embedded() {
+            return Err((
+                "roles",
+                "the node has nothing to do: set hospital or matcher, or ledger.kind to embedded".to_owned(),
+            ));
         }
         if roles.hospital && roles.matcher {
             let why =

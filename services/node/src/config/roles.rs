@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// What the node does, beside a ledger it may hold (`ledger.embedded`).
+/// What the node does, beside a ledger it may hold (`ledger.kind`).
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(deny_unknown_fields)]

@@ -28,9 +28,10 @@ fn full() -> ConfigFile {
             earlier_sealing_files: vec!["sealing-1.key".into()],
         },
         ledger: LedgerSection {
-            embedded: false,
+            kind: LedgerKind::Remote,
             organisation: Some("matcher".to_owned()),
             address: Some("https://localhost:7000".to_owned()),
+            network: Some("fabric".into()),
         },
         matchers: vec![MatcherAddress {
             organisation: "matcher".to_owned(),
@@ -103,6 +104,7 @@ key_file = "node.key"
 signing_file = "signing.key"
 sealing_file = "sealing.key"
 [ledger]
+kind = "remote"
 organisation = "matcher"
 address = "https://localhost:7000"
 [[matchers]]
@@ -135,8 +137,12 @@ fn a_secret_stands_in_one_place() {
 
 #[test]
 fn sections_must_agree() {
-    let both = error_of(&GOOD.replace("[ledger]", "[ledger]\nembedded = true"));
-    assert!(both.contains("ledger: set either `embedded = true` or"), "{both}");
+    let both = error_of(&GOOD.replace("\"remote\"", "\"embedded\""));
+    assert!(both.contains("ledger: `kind = \"embedded\"` goes without further keys"), "{both}");
+    let nowhere = error_of(&GOOD.replacen("address = \"https", "network = \"https", 1));
+    assert!(nowhere.contains("`kind = \"remote\"` goes with `organisation` and `address`"), "{nowhere}");
+    let chain = error_of(&GOOD.replace("\"remote\"", "\"fabric\""));
+    assert!(chain.contains("`kind = \"fabric\"` needs `network`"), "{chain}");
     let plain = error_of(&GOOD.replace("https://localhost:7000", "http://localhost:7000"));
     assert!(plain.contains("must start with https://"), "{plain}");
     let idle = error_of(&GOOD.replace("hospital = true", "hospital = false"));
@@ -151,8 +157,8 @@ fn sections_must_agree() {
 fn a_ledger_is_founded_with_an_administrators_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("node.toml");
-    let elsewhere = "organisation = \"matcher\"\naddress = \"https://localhost:7000\"\n[[";
-    let holder = GOOD.replacen(elsewhere, "embedded = true\n[[", 1);
+    let elsewhere = "kind = \"remote\"\norganisation = \"matcher\"\naddress = \"https://localhost:7000\"\n[[";
+    let holder = GOOD.replacen(elsewhere, "kind = \"embedded\"\n[[", 1);
     let error = Config::parse(&file, &holder).unwrap_err();
     assert!(error.to_string().contains("node.toml:16: ledger: the embedded ledger is not founded"), "{error}");
     let admin = format!("{holder}[admin]\ncertificate_file = \"admin.pem\"\nkey_file = \"admin.key\"\n");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use semblance_core::limits::{ANSWER_MAX, TERMS_FOR_WIDE};
 use semblance_core::lookup::Purpose;
+use semblance_core::organisation::Role;
 use semblance_core::query::Breadth;
 use semblance_hospital::HospitalService;
 use semblance_hospital::lookup::{LookupReport, Question};
@@ -150,13 +151,14 @@ pub(super) async fn withdraw(
     Ok(Some((withdrawn, Asked { hospital: first.hospital.clone(), disease: first.disease.clone(), report: again })))
 }
 
-/// Waits until the matcher has read what is on the ledger now.
-pub(super) async fn matcher_follows(parties: &Parties) -> anyhow::Result<()> {
-    let node = &parties.matcher.node;
-    let head = node.ledger().and_then(|ledger| ledger.head()).map_or(0, |head| head.height);
-    let reached =
-        || node.matcher().and_then(|matcher| matcher.covered()).is_some_and(|at| at.position.block + 1 >= head);
-    follow(&parties.matcher, reached).await
+/// Waits until the matchers have read what is on the ledger now.
+pub(super) async fn matchers_follow(parties: &Parties) -> anyhow::Result<()> {
+    let height = parties.matcher()?.party.ledger(Role::Node)?.height().await?;
+    for running in &parties.matchers {
+        let covered = || running.node.matcher().and_then(|matcher| matcher.covered());
+        follow(running, || covered().is_some_and(|at| at.position.block + 1 >= height)).await?;
+    }
+    Ok(())
 }
 
 async fn follow(running: &Running, reached: impl Fn() -> bool) -> anyhow::Result<()> {

@@ -11,7 +11,8 @@ mod story;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Context;
+use semblance_contract::SemblanceContract;
+use semblance_core::organisation::Role;
 use semblance_core::random::SeededSource;
 use semblance_core::vocabulary::Vocabulary;
 
@@ -32,6 +33,8 @@ pub(crate) struct Wanted {
     pub(crate) patients: Option<usize>,
     /// The folder of its state.
     pub(crate) data: PathBuf,
+    /// The Fabric network whose channel is the ledger, instead of the embedded one.
+    pub(crate) fabric: Option<PathBuf>,
 }
 
 /// A demo whose story is told and whose parties still serve.
@@ -59,7 +62,7 @@ impl Demo {
         // Before anybody starts: a source that cannot be used leaves nothing behind.
         let gathered = if state.dealt { None } else { Some(gather(&wanted, &vocabulary, &system, output)?) };
         watch.lap("patients");
-        let parties = Parties::start(&wanted.data, &system).await?;
+        let parties = Parties::start(&wanted.data, wanted.fabric.as_deref(), &system).await?;
         parties.open_epoch(&vocabulary).await?;
         let told = parties.told();
         tell_parties(&told, &wanted.data, output);
@@ -81,13 +84,13 @@ impl Demo {
         state.filled = true;
         state.runs += 1;
         state.write(&wanted.data)?;
-        ask::matcher_follows(&parties).await?;
+        ask::matchers_follow(&parties).await?;
         watch.lap("publish");
 
         let names: Vec<String> = told.iter().map(|party| party.organisation.clone()).collect();
         let usable = |hospital: usize, case: &str| {
-            // The matcher comes first among the names.
-            names.get(hospital + 1).is_none_or(|name| !state.is_withdrawn(name, case))
+            // The matchers come first among the names.
+            names.get(parties.matchers.len() + hospital).is_none_or(|name| !state.is_withdrawn(name, case))
         };
         let chosen = ask::choose(&shares, &usable);
         // A name of its own for each run, so that a demo played again and again keeps within a clinician's budget.
@@ -109,7 +112,7 @@ impl Demo {
         let working = progress::working(output, "verifying the chain and searching the files");
         let chain = verify(&parties).await?;
         let words = secrecy::words(chosen.iter().flatten(), &vocabulary);
-        let plaintext = secrecy::search(&parties.matcher.party.config.data(), &words)?;
+        let plaintext = secrecy::search(&parties.shared_files()?, &words)?;
         working.finish_and_clear();
         watch.lap("verification");
         let story = Story {
@@ -176,9 +179,17 @@ fn gather(
 }
 
 async fn verify(parties: &Parties) -> anyhow::Result<Verified> {
-    let ledger = parties.matcher.node.ledger().context("the matcher holds no ledger")?;
-    let report = ledger.verify().await?;
+    let matcher = parties.matcher()?;
+    let report = match matcher.node.ledger() {
+        Some(ledger) => ledger.verify().await?,
+        None => matcher.party.fabric(Role::Node)?.verify(&SemblanceContract, &mut |_| ()).await?,
+    };
+    anyhow::ensure!(report.network == Some(parties.genesis.network().id()), "the ledger is of another network");
+    for finding in &report.findings {
+        tracing::error!(%finding, "the chain does not verify");
+    }
     Ok(Verified {
+        ledger: parties.ledger_in_words()?,
         blocks: report.blocks,
         head: report.hashes.last().map(ToString::to_string).unwrap_or_default(),
         intact: report.is_sound(),

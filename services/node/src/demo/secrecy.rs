@@ -1,8 +1,8 @@
-//! Looks through a party's files for plaintext: the ledger and the matcher must hold no symptom and no case's local name.
+//! Looks through parties' files for plaintext: the ledger and the matcher must hold no symptom and no case's local name.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use semblance_core::term::TermId;
@@ -44,13 +44,13 @@ pub(crate) fn words<'a>(patients: impl Iterator<Item = &'a Patient>, vocabulary:
     words
 }
 
-/// Reads every file below a folder.
+/// Reads every file below some folders.
 ///
 /// # Errors
 /// A file cannot be read.
-pub(crate) fn search(folder: &Path, words: &[String]) -> anyhow::Result<Search> {
+pub(crate) fn search(folders: &[PathBuf], words: &[String]) -> anyhow::Result<Search> {
     let mut search = Search { words: words.len(), ..Search::default() };
-    let mut folders = vec![folder.to_path_buf()];
+    let mut folders = folders.to_vec();
     while let Some(folder) = folders.pop() {
         let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot look into {}", folder.display()))?;
         for entry in entries {
@@ -112,13 +112,13 @@ mod tests {
         std::fs::create_dir(folder.path().join("deep")).unwrap();
         std::fs::write(folder.path().join("clean"), b"HP: is a mark, HP:x none, Seizures another word").unwrap();
         let words = ["Bilateral tonic-clonic seizure".to_owned(), "case-number-7".to_owned()];
-        assert!(search(folder.path(), &words).unwrap().found.is_empty());
+        assert!(search(&[folder.path().to_path_buf()], &words).unwrap().found.is_empty());
         let path = folder.path().join("deep/file");
         for told in ["HP:0001250", "HP_0001250", &words[0], &words[1]] {
             // Across the border of what is read at once, and at its very end.
             for before in [0, CHUNK - 5, CHUNK - 1, CHUNK] {
                 std::fs::write(&path, [&vec![b'H'; before][..], told.as_bytes()].concat()).unwrap();
-                let search = search(folder.path(), &words).unwrap();
+                let search = search(&[folder.path().to_path_buf()], &words).unwrap();
                 assert_eq!((search.found, search.files), (vec![path.clone()], 2), "{told} after {before}");
             }
         }
@@ -133,7 +133,7 @@ mod tests {
             }
         }
         assert!(read(Broken, &[]).is_err());
-        assert!(search(Path::new("/no/such/folder"), &[]).is_err());
+        assert!(search(&["/no/such/folder".into()], &[]).is_err());
     }
 
     #[test]

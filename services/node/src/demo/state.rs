@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     fn wanted(folder: &Path, cases: Option<&str>, patients: Option<usize>) -> Wanted {
-        Wanted { cases: cases.map(PathBuf::from), patients, data: folder.to_path_buf() }
+        Wanted { cases: cases.map(PathBuf::from), patients, data: folder.to_path_buf(), fabric: None }
     }
 
     #[test]

@@ -89,6 +89,8 @@ pub(super) struct Withdrawn {
 /// The chain, checked from its first block.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Verified {
+    /// Which ledger it is.
+    pub(super) ledger: String,
     /// Blocks read.
     pub(super) blocks: u64,
     /// The hash of the last one.
@@ -143,7 +145,7 @@ impl Story {
             return broken("the chain does not verify".to_owned());
         }
         if self.plaintext.files == 0 {
-            return broken("no file of the ledger and the matcher was searched".to_owned());
+            return broken("no file of the ledger and the matchers was searched".to_owned());
         }
         if let Some(file) = self.plaintext.found.first() {
             return broken(format!("{} holds a plaintext symptom or a case's local name", file.display()));
@@ -204,12 +206,16 @@ impl Story {
             );
         }
         let chain = if self.chain.intact { "every hash, link and signature holds" } else { "IT DOES NOT VERIFY" };
-        let _ = writeln!(text, "ledger: {} blocks, {chain}; head {}", self.chain.blocks, self.chain.head);
+        let _ = writeln!(
+            text,
+            "ledger ({}): {} blocks, {chain}; head {}",
+            self.chain.ledger, self.chain.blocks, self.chain.head
+        );
         let Search { files, bytes, words, found } = &self.plaintext;
         let secrecy = if found.is_empty() { "no plaintext symptom" } else { "PLAINTEXT" };
         let _ = writeln!(
             text,
-            "ledger's and matcher's files: {files} files, {bytes} bytes, {secrecy} in them (searched for HP: and HP_ \
+            "ledger's and matchers' files: {files} files, {bytes} bytes, {secrecy} in them (searched for HP: and HP_ \
              ids, and for {words} labels and local names of the cases that asked)"
         );
         let seconds: Vec<String> = self.seconds.iter().map(|(part, time)| format!("{part} {time:.1} s")).collect();

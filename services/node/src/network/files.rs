@@ -57,11 +57,43 @@ impl NewNetwork {
     fn place(&self, party: &NewParty) -> Place<'_> {
         let plan = &self.plan;
         let elsewhere = |id| (id, format!("https://localhost:{}", plan.port_of(id)));
-        let holder = plan.matchers().first().filter(|holder| **holder != party.id);
-        Place {
-            port: plan.port_of(&party.id),
-            ledger: holder.map(elsewhere),
-            matchers: plan.matchers().iter().map(elsewhere).collect(),
+        let ledger = match (plan.fabric(), plan.matchers().first()) {
+            (Some(network), _) => LedgerPlace::Fabric(network.to_path_buf()),
+            (None, Some(holder)) if *holder != party.id => LedgerPlace::remote(elsewhere(holder)),
+            (None, _) => LedgerPlace::Embedded,
+        };
+        Place { port: plan.port_of(&party.id), ledger, matchers: plan.matchers().iter().map(elsewhere).collect() }
+    }
+}
+
+/// Where a party's ledger is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerPlace {
+    /// Its own node holds it.
+    Embedded,
+    /// The node of another organisation holds it, at this address.
+    Remote(OrganisationId, String),
+    /// It is a channel of the Fabric network that this file, or this folder's, describes.
+    Fabric(PathBuf),
+}
+
+impl LedgerPlace {
+    fn remote((holder, address): (&OrganisationId, String)) -> Self {
+        Self::Remote(holder.clone(), address)
+    }
+
+    /// The section of a configuration.
+    fn section(&self) -> String {
+        match self {
+            Self::Embedded => "[ledger]\nkind = \"embedded\"\n".to_owned(),
+            Self::Remote(holder, address) => {
+                format!("[ledger]\nkind = \"remote\"\norganisation = \"{holder}\"\naddress = \"{address}\"\n")
+            }
+            // Quoted as TOML has it, whatever the path's letters.
+            Self::Fabric(network) => {
+                let network = toml::Value::String(network.display().to_string());
+                format!("[ledger]\nkind = \"fabric\"\nnetwork = {network}\n")
+            }
         }
     }
 }
@@ -70,8 +102,8 @@ impl NewNetwork {
 pub(super) struct Place<'a> {
     /// Where it listens.
     pub(super) port: u16,
-    /// Whose node holds the ledger; none where this one does.
-    pub(super) ledger: Option<(&'a OrganisationId, String)>,
+    /// Where the ledger is.
+    pub(super) ledger: LedgerPlace,
     /// Whom a hospital asks.
     pub(super) matchers: Vec<(&'a OrganisationId, String)>,
 }
@@ -105,10 +137,7 @@ impl NewParty {
         line(&format!("[keys]\nsigning_file = \"{SECRET}/signing.key\"\nsealing_file = \"{SECRET}/sealing.key\"\n"));
         let elsewhere =
             |(id, address): &(&OrganisationId, String)| format!("organisation = \"{id}\"\naddress = \"{address}\"\n");
-        match &place.ledger {
-            None => line("[ledger]\nembedded = true\n"),
-            Some(holder) => line(&format!("[ledger]\n{}", elsewhere(holder))),
-        }
+        line(&place.ledger.section());
         if hospital {
             for matcher in &place.matchers {
                 line(&format!("[[matchers]]\n{}", elsewhere(matcher)));
@@ -190,7 +219,7 @@ mod tests {
             assert_eq!(*keys.signing, *party.signing.expose_seed());
             assert_eq!(keys.sealing, [party.sealing.expose()]);
             assert_eq!(config.content().tls.read(own).unwrap().certificate, party.tls.node.certificate);
-            assert_eq!(config.content().ledger.embedded, party.id.as_str() == "matcher");
+            assert_eq!(config.content().ledger.is_embedded(), party.id.as_str() == "matcher");
             assert_eq!(read_genesis(&config.path(&config.content().node.genesis)).unwrap(), *network.genesis());
         }
     }

@@ -10,7 +10,7 @@ mod plan;
 mod renewed;
 mod tls;
 
-pub use files::{GENESIS_FILE, NODE_FILE, Written, read_genesis};
+pub use files::{GENESIS_FILE, LedgerPlace, NODE_FILE, Written, read_genesis};
 pub use newcomer::{Newcomer, NewcomerPlan, WrittenNewcomer};
 pub use plan::NetworkPlan;
 pub(crate) use renewed::{Renewal, Renewed};

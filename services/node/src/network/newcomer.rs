@@ -10,7 +10,7 @@ use semblance_core::record::Record;
 use semblance_core::signature::{SignedBytes, Statement};
 use semblance_core::time::Clock;
 
-use super::files::{AUTHORITIES, GENESIS_FILE, Place, refuse_content};
+use super::files::{AUTHORITIES, GENESIS_FILE, LedgerPlace, Place, refuse_content};
 use super::plan::with_this_machine;
 use super::{NewParty, draw_party};
 use crate::folder::{self, write_public};
@@ -25,8 +25,8 @@ pub struct NewcomerPlan {
     pub hosts: Vec<String>,
     /// Where its node will listen.
     pub port: u16,
-    /// The organisation whose node holds the ledger, and that node's address.
-    pub ledger: (OrganisationId, String),
+    /// Where the ledger is.
+    pub ledger: LedgerPlace,
 }
 
 /// A newcomer that was just drawn; nothing of it is written yet.
@@ -79,13 +79,15 @@ impl Newcomer {
         refuse_content(root)?;
         let authorities = root.join(AUTHORITIES);
         folder::make(&authorities)?;
-        let (holder, address) = &self.plan.ledger;
-        let is_matcher = |member: &&OrganisationId| {
-            let found = self.genesis.organisations().iter().find(|one| one.id == **member);
+        let is_matcher = |member: &OrganisationId| {
+            let found = self.genesis.organisations().iter().find(|one| one.id == *member);
             found.is_some_and(|one| one.kind == OrganisationKind::Matcher)
         };
-        let matchers = Some(holder).filter(is_matcher).map(|id| (id, address.clone())).into_iter().collect();
-        let place = Place { port: self.plan.port, ledger: Some((holder, address.clone())), matchers };
+        let matchers = match &self.plan.ledger {
+            LedgerPlace::Remote(holder, address) if is_matcher(holder) => vec![(holder, address.clone())],
+            _ => Vec::new(),
+        };
+        let place = Place { port: self.plan.port, ledger: self.plan.ledger.clone(), matchers };
         let configuration = self.party.write(root, &place)?;
         write_public(&root.join(self.plan.id.as_str()).join(GENESIS_FILE), &self.genesis.encode())?;
         let record = root.join(format!("{}.member", self.plan.id));

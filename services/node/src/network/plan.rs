@@ -1,5 +1,7 @@
 //! Who shall be in a new network and where.
 
+use std::path::{Path, PathBuf};
+
 use semblance_core::id::OrganisationId;
 use semblance_core::organisation::OrganisationKind;
 
@@ -14,6 +16,7 @@ pub struct NetworkPlan {
     pilot: bool,
     hosts: Vec<String>,
     port: u16,
+    fabric: Option<PathBuf>,
 }
 
 /// The names that every node's certificate holds for: those of its own machine, then these.
@@ -24,7 +27,7 @@ pub(super) fn with_this_machine(hosts: &[String]) -> Vec<String> {
 }
 
 impl NetworkPlan {
-    /// Checks a plan. The first matcher will hold the embedded ledger; nodes listen from `port` on, matchers first.
+    /// Checks a plan. Unless it goes on Fabric the first matcher will hold the embedded ledger; nodes listen from `port` on, matchers first.
     ///
     /// # Errors
     /// A name that is none or stands twice, or nobody of a kind.
@@ -48,7 +51,27 @@ impl NetworkPlan {
         if usize::from(port) + last > usize::from(u16::MAX) {
             return Err(Failure::usage(format!("from port {port} on there is no room for {last} nodes")));
         }
-        Ok(Self { name: name.to_owned(), hospitals, matchers, pilot, hosts: with_this_machine(hosts), port })
+        Ok(Self {
+            name: name.to_owned(),
+            hospitals,
+            matchers,
+            pilot,
+            hosts: with_this_machine(hosts),
+            port,
+            fabric: None,
+        })
+    }
+
+    /// The same with a channel of Fabric as its ledger, which this file or this folder's describes.
+    #[must_use]
+    pub fn on_fabric(self, network: PathBuf) -> Self {
+        Self { fabric: Some(network), ..self }
+    }
+
+    /// The description of the Fabric network that it uses; none for the embedded ledger.
+    #[must_use]
+    pub fn fabric(&self) -> Option<&Path> {
+        self.fabric.as_deref()
     }
 
     /// The network's name, for people.
@@ -75,7 +98,7 @@ impl NetworkPlan {
         &self.hospitals
     }
 
-    /// The matchers; the first holds the ledger.
+    /// The matchers; the first holds the embedded ledger.
     #[must_use]
     pub fn matchers(&self) -> &[OrganisationId] {
         &self.matchers

@@ -53,8 +53,8 @@ fn the_example_of_a_pilot_starts() {
     let file = net.join("pilot-matcher/node.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let port = clinic.ready["address"].as_str().unwrap().rsplit_once(':').unwrap().1;
-    let ledger = format!("organisation = \"pilot-clinic\"\naddress = \"https://localhost:{port}\"");
-    let text = text.replace("embedded = true", &ledger).replace("127.0.0.1:7000", "127.0.0.1:0");
+    let ledger = format!("kind = \"remote\"\norganisation = \"pilot-clinic\"\naddress = \"https://localhost:{port}\"");
+    let text = text.replace("kind = \"embedded\"", &ledger).replace("127.0.0.1:7000", "127.0.0.1:0");
     std::fs::write(&file, text).unwrap();
     assert_eq!(Node::start(&file).ready["roles"], json!(["matcher"]));
 }

@@ -23,7 +23,7 @@ use crate::embedded::effects::{PrivateKey, RangeRead, ReadSet, Version, WriteSet
 const VALIDATION_PARAMETER: &str = "VALIDATION_PARAMETER";
 /// Behind every key.
 const END: &str = "\u{10ffff}";
-/// The call with private input: blocks do not show that there was some.
+/// The call that has private input also where it writes none of it: blocks do not show that there was some.
 const PRIVATE: &str = "publish_cases";
 
 /// A key of another chaincode.
@@ -71,7 +71,8 @@ impl Call {
             namespace.reads.into_iter().map(move |(key, version)| ((name.clone(), key), version.map(version_of)))
         });
         let id = transaction.id.parse().map_err(|_| "its id has not 64 hexadecimal digits".to_owned())?;
-        let parts = parts(transaction, action.arguments, certificate)?;
+        let hidden = writes.private.values().any(Option::is_some);
+        let parts = parts(transaction, action.arguments, certificate, hidden)?;
         let event = action.event.map(|event| (event.name, event.payload));
         let executed = Executed { endorsers, reads, writes, response: action.response, event };
         Ok(Self { id, parts, executed, foreign_reads: foreign.collect(), foreign_writes, hashed_ranges })
@@ -97,13 +98,14 @@ fn parts(
     transaction: &Transaction,
     arguments: Vec<Vec<u8>>,
     certificate: &Certificate,
+    hidden: bool,
 ) -> Result<ProposalParts, String> {
     let organisation = organisation(&transaction.creator.msp_id)?;
     let caller = Caller::with_units(organisation, certificate.units(), Sha256::digest(certificate.der()).into())
         .ok_or("its submitter's certificate is neither a node's nor an administrator's")?;
     let mut arguments = arguments.into_iter();
     let function = arguments.next().and_then(|name| String::from_utf8(name).ok()).ok_or("it calls no function")?;
-    let transient = if function == PRIVATE {
+    let transient = if hidden || function == PRIVATE {
         Digest::from_bytes([0; 32])
     } else {
         transient_hash(&Transient::new()).map_err(|error| error.to_string())?

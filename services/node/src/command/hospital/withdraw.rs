@@ -1,7 +1,6 @@
 //! `semblance withdraw`: a patient takes the consent back.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context;
 use semblance_contract::wire::SignedStatement;
@@ -97,7 +96,7 @@ async fn keep(connection: &Connection, case: String, file: &Path, output: &Outpu
 /// Submits a statement, and tries the purge, which the hospital's own node does as well when it learns of it.
 async fn submit(party: Party, file: &Path, output: &Output) -> anyhow::Result<()> {
     let (source, consent) = read(&party, file)?;
-    let ledger = LedgerClient::new(Arc::new(party.remote_ledger(Role::Admin)?));
+    let ledger = LedgerClient::new(party.ledger(Role::Admin)?);
     let recorded = ledger.withdraw_consent(source).await.map_err(ledger_failure)?;
     let (hospital, handles) = (recorded.response.hospital, recorded.response.handles);
     let members = ledger.members().await.map_err(ledger_failure)?;

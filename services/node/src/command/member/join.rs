@@ -1,7 +1,6 @@
 //! `semblance member join`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use semblance_contract::wire::RegisterMember;
 use semblance_core::organisation::{OrganisationKind, Role};
@@ -38,7 +37,7 @@ pub(super) async fn run(config: Config, arguments: Arguments, output: &Output) -
         }
         approvals.extend(approved.approvals().iter().cloned());
     }
-    let ledger = LedgerClient::new(Arc::new(party.remote_ledger(Role::Admin)?));
+    let ledger = LedgerClient::new(party.ledger(Role::Admin)?);
     let argument = RegisterMember::new(record.membership.clone(), approvals);
     let registered = match newcomer.kind {
         OrganisationKind::Hospital => ledger.register_hospital(&argument).await,

@@ -1,7 +1,6 @@
 //! `semblance member rotate`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context;
 use semblance_contract::wire::SignedStatement;
@@ -59,7 +58,7 @@ struct Report {
 
 pub(super) async fn run(config: Config, arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     let party = administrator(config).await?;
-    let ledger = LedgerClient::new(Arc::new(party.remote_ledger(Role::Admin)?));
+    let ledger = LedgerClient::new(party.ledger(Role::Admin)?);
     let present = ledger.member(&party.organisation).await.map_err(failure)?;
     let present = present.with_context(|| format!("{} is no member", party.organisation))?;
     let file = arguments.out.join(ROTATION);

@@ -1,7 +1,6 @@
 //! `semblance member show`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use semblance_core::organisation::{Organisation, Role};
 use semblance_core::record::Record;
@@ -36,7 +35,7 @@ struct Row {
 
 pub(super) async fn run(config: Config, arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     let party = administrator(config).await?;
-    let ledger = LedgerClient::new(Arc::new(party.remote_ledger(Role::Admin)?));
+    let ledger = LedgerClient::new(party.ledger(Role::Admin)?);
     party.members.learn(&ledger).await.map_err(failure)?;
     let members = party.members.snapshot()?;
     if let Some(out) = &arguments.out {

@@ -60,7 +60,7 @@ fn good() -> Story {
         receipts: vec![receipt],
         withdrawal: Some(withdrawal),
         asked_again: None,
-        chain: Verified { blocks: 4, head: String::new(), intact: true },
+        chain: Verified { ledger: "embedded".into(), blocks: 4, head: String::new(), intact: true },
         plaintext: Search { files: 3, bytes: 9, words: 2, found: Vec::new() },
         seconds: Vec::new(),
     }
