@@ -8,7 +8,7 @@ mod rwset;
 mod signed;
 
 pub use action::{Action, Endorsement, Event};
-pub use rwset::{CollectionWrites, Namespace, PrivateWrite, RangeRead, Version, Write};
+pub use rwset::{CollectionWrites, Metadatum, Namespace, PrivateWrite, RangeRead, Version, Write};
 pub use signed::{Certificate, Creator, SignatureError};
 
 use der::asn1::{OctetStringRef, UintRef};

@@ -16,6 +16,9 @@ pub struct Version {
     pub place: u64,
 }
 
+/// Name and value of one of a key's metadata, for example its endorsement policy.
+pub type Metadatum = (String, Vec<u8>);
+
 /// One chaincode's part of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespace {
@@ -28,7 +31,7 @@ pub struct Namespace {
     /// Keys written.
     pub writes: Vec<(String, Write)>,
     /// Keys whose metadata were set, with all that they then have: name and value of each. None at all removes them.
-    pub metadata: Vec<(String, Vec<(String, Vec<u8>)>)>,
+    pub metadata: Vec<(String, Vec<Metadatum>)>,
     /// Private collections, by their hashes.
     pub collections: Vec<CollectionWrites>,
 }

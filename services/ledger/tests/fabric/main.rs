@@ -3,7 +3,13 @@
 //! It needs Fabric's programs: `FABRIC_BIN` and `FABRIC_CFG`, as `deploy/fabric` does. `SEMBLANCE_CONSENSUS` is `raft`
 //! (unless it is said otherwise) or `bft`. Arguments choose stories by a part of their names.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod lifecycle;
 mod network;
