@@ -16,8 +16,9 @@ use semblance_fabric::proto::protos::chaincode_server::{Chaincode, ChaincodeServ
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -142,8 +143,7 @@ impl Server {
             threads: Semaphore::new(THREADS),
             patience: self.patience,
         });
-        let mut builder =
-            tonic::transport::Server::builder().http2_keepalive_interval(Some(KEEPALIVE)).tcp_nodelay(true);
+        let mut builder = tonic::transport::Server::builder().http2_keepalive_interval(Some(KEEPALIVE));
         if let Some(tls) = self.tls {
             let config = ServerTlsConfig::new()
                 .identity(Identity::from_pem(tls.certificate, tls.key))
@@ -155,7 +155,9 @@ impl Server {
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         let stopped = stop.clone().cancelled_owned();
         let serving = builder.add_service(service);
-        let task = tokio::spawn(serving.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped));
+        // A transaction is a dialogue of small messages: each would wait for the acknowledgement of the one before.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let task = tokio::spawn(serving.serve_with_incoming_shutdown(incoming, stopped));
         Ok(Running { address, metrics, stop, task })
     }
 }
