@@ -6,9 +6,11 @@
 mod cases;
 mod draw;
 mod leakage;
+mod ledger;
 mod lookup;
 mod report;
 mod retrieval;
+mod samples;
 mod vocabulary;
 
 use clap::{Parser, Subcommand};
@@ -22,6 +24,8 @@ struct Program {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// How fast a Fabric network takes publications and look-ups.
+    Ledger(ledger::Arguments),
     /// How fast look-ups are.
     Lookup(lookup::Arguments),
     /// What an attacker without the key reads from fingerprints and from a log of queries.
@@ -34,6 +38,7 @@ enum Bench {
 
 fn main() -> anyhow::Result<()> {
     match Program::parse().bench {
+        Bench::Ledger(arguments) => ledger::run(&arguments),
         Bench::Lookup(arguments) => lookup::run(&arguments),
         Bench::Leakage(arguments) => leakage::run(&arguments),
         Bench::Retrieval(arguments) => retrieval::run(&arguments),

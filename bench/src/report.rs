@@ -1,5 +1,5 @@
 //! What a bench prints.
-#![expect(clippy::print_stdout, reason = "printing is what a bench is for")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a bench is for")]
 
 use serde_json::Value;
 
@@ -10,4 +10,9 @@ pub(crate) fn print(json: bool, report: &Value, table: &str) {
     } else {
         print!("{table}");
     }
+}
+
+/// Says what is under way.
+pub(crate) fn tell(what: &str) {
+    eprintln!("{what}");
 }

@@ -23,10 +23,11 @@ use serde_json::{Map, Value, json};
 
 use crate::draw::Draw;
 use crate::report;
+use crate::samples::{Samples, round};
 use accumulator::{Answer, Reference};
 use bloom::Bloom;
 use data::Source;
-use measure::{Samples, folder_bytes, process_seconds, round, thread_seconds};
+use measure::{folder_bytes, process_seconds, thread_seconds};
 use stock::Stock;
 
 /// Speed of look-ups.

@@ -63,6 +63,11 @@ impl<'a> Call<'a> {
         load(self.stub, key)
     }
 
+    /// Says which keys the items of a batch will read, because each read by itself asks the peer.
+    pub(crate) fn read_ahead(&mut self, keys: impl IntoIterator<Item = String>) -> Result<(), ContractError> {
+        Ok(self.stub.get_ahead(keys.into_iter().collect())?)
+    }
+
     pub(crate) fn exists(&mut self, key: &str) -> Result<bool, ContractError> {
         Ok(self.stub.get(key)?.is_some())
     }

@@ -27,7 +27,7 @@ pub(crate) struct PeerStub<'a> {
     endorser: &'a OrganisationId,
     peer: Peer,
     query: bool,
-    ahead: HashMap<String, Option<Vec<u8>>>,
+    read: HashMap<String, Option<Vec<u8>>>,
     writes: Writes,
     event: Option<(String, Vec<u8>)>,
 }
@@ -35,7 +35,7 @@ pub(crate) struct PeerStub<'a> {
 impl<'a> PeerStub<'a> {
     pub(crate) fn new(call: &'a Call, endorser: &'a OrganisationId, peer: Peer) -> Self {
         let query = call.transient.contains_key(QUERY);
-        Self { call, endorser, peer, query, ahead: HashMap::new(), writes: Writes::default(), event: None }
+        Self { call, endorser, peer, query, read: HashMap::new(), writes: Writes::default(), event: None }
     }
 
     /// Sends what was written, and gives the event.
@@ -99,26 +99,24 @@ impl Stub for PeerStub<'_> {
     fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StubError> {
         check_key(key)?;
         // The state does not change under a transaction.
-        if let Some(value) = self.ahead.get(key) {
+        if let Some(value) = self.read.get(key) {
             return Ok(value.clone());
         }
         let request = GetState { key: key.to_owned(), collection: String::new() };
-        Ok(present(self.peer.ask(Type::GetState, &request)?))
+        let value = present(self.peer.ask(Type::GetState, &request)?);
+        self.read.insert(key.to_owned(), value.clone());
+        Ok(value)
     }
 
     fn get_ahead(&mut self, keys: Vec<String>) -> Result<(), StubError> {
         let mut keys = keys;
         keys.sort();
         keys.dedup();
-        keys.retain(|key| !self.ahead.contains_key(key));
+        keys.retain(|key| !self.read.contains_key(key));
         keys.iter().try_for_each(|key| check_key(key))?;
         // All peers must read the same, whatever they offer: a key that is read ahead is read.
         let Some(most) = self.peer.offers.read_batch else {
-            for key in keys {
-                let value = self.get(&key)?;
-                self.ahead.insert(key, value);
-            }
-            return Ok(());
+            return keys.iter().try_for_each(|key| self.get(key).map(|_| ()));
         };
         for keys in keys.chunks(most) {
             let request = GetStateMultiple { keys: keys.to_vec(), collection: String::new() };
@@ -126,7 +124,7 @@ impl Stub for PeerStub<'_> {
             if found.values.len() != keys.len() {
                 return Err(StubError("the peer did not answer for every key".to_owned()));
             }
-            self.ahead.extend(keys.iter().cloned().zip(found.values.into_iter().map(present)));
+            self.read.extend(keys.iter().cloned().zip(found.values.into_iter().map(present)));
         }
         Ok(())
     }

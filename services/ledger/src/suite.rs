@@ -34,6 +34,7 @@ pub mod events;
 pub mod keeping;
 pub mod lookups;
 pub mod members;
+pub mod official;
 pub mod private;
 pub mod rules;
 pub mod scratch;

@@ -5,6 +5,7 @@
 
 use semblance_core::consent::Consent;
 use semblance_core::id::ConsentId;
+use semblance_core::signature::Unverified;
 
 use crate::call::Call;
 use crate::check;
@@ -14,7 +15,11 @@ use crate::wire::{Outcomes, SignedStatement, SignedStatements};
 use crate::{Code, ContractError, key};
 
 pub(crate) fn run(call: &mut Call<'_>, argument: SignedStatements) -> Result<Outcomes, ContractError> {
-    let (outcomes, granted) = call.each(argument.into_items(), grant)?;
+    let network = call.network_id();
+    let claims: Vec<_> =
+        argument.into_items().into_iter().map(|SignedStatement(source)| source.claim::<Consent>(network)).collect();
+    read_ahead(call, claims.iter().flatten().map(Unverified::claims))?;
+    let (outcomes, granted) = call.each(claims, |call, claim| grant(call, claim?))?;
     if !granted.is_empty() {
         let event = Event::ConsentsGranted(call.caller().clone(), granted);
         call.emit(&event)?;
@@ -22,8 +27,19 @@ pub(crate) fn run(call: &mut Call<'_>, argument: SignedStatements) -> Result<Out
     Ok(outcomes)
 }
 
-fn grant(call: &mut Call<'_>, SignedStatement(source): SignedStatement) -> Result<ConsentId, ContractError> {
-    let claim = source.claim::<Consent>(call.network_id())?;
+fn read_ahead<'a>(call: &mut Call<'_>, consents: impl Iterator<Item = &'a Consent>) -> Result<(), ContractError> {
+    let hospital = call.caller().clone();
+    call.read_ahead(consents.flat_map(|consent| {
+        [
+            key::patient_key(&hospital, &consent.patient_key),
+            key::patient_key_successor(&hospital, &consent.patient_key),
+            key::consent(consent.consent),
+            key::patient_consent(&hospital, &consent.patient_key),
+        ]
+    }))
+}
+
+fn grant(call: &mut Call<'_>, claim: Unverified<Consent>) -> Result<ConsentId, ContractError> {
     let hospital = call.caller().clone();
     if claim.claims().hospital != hospital {
         return Err(ContractError::new(Code::NotOwner, "the consent was given to another hospital"));

@@ -25,6 +25,7 @@ use crate::{Code, ContractError, key};
 pub(crate) fn run(call: &mut Call<'_>, argument: PublishCases) -> Result<Outcomes, ContractError> {
     let values = private_values(call, argument.items.items().len())?;
     check_endorser(call, &argument.matcher)?;
+    read_ahead(call, argument.items.items())?;
     let items = argument.items.into_items().into_iter().zip(values);
     let (outcomes, published) = call.each(items, |call, (item, value)| publish(call, &item, value))?;
     if !published.is_empty() {
@@ -44,6 +45,29 @@ fn private_values(call: &mut Call<'_>, expected: usize) -> Result<Vec<Opaque>, C
         return Err(missing(format!("{expected} items came with {} fingerprints", values.len())));
     }
     Ok(values)
+}
+
+fn read_ahead(call: &mut Call<'_>, items: &[PublishItem]) -> Result<(), ContractError> {
+    call.read_ahead(items.iter().flat_map(|item| {
+        [
+            key::consent(item.consent),
+            key::consent_tombstone(item.consent),
+            key::epoch(item.epoch),
+            key::case(item.handle),
+            key::live(item.consent, item.epoch),
+        ]
+    }))?;
+    // What is written under the case itself, the consents alone tell.
+    let hospital = call.caller().clone();
+    let mut published = Vec::new();
+    for item in items {
+        match check::consent(call, item.consent) {
+            Ok(consent) => published.push(key::published(&hospital, consent.case, item.epoch)),
+            Err(error) if error.is_fatal() => return Err(error),
+            Err(_) => {}
+        }
+    }
+    call.read_ahead(published)
 }
 
 /// Both endorsers read the same keys, so that their results are equal.

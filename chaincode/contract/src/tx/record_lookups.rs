@@ -19,11 +19,31 @@ use crate::wire::{Outcomes, RecordLookups};
 use crate::{Code, ContractError, key};
 
 pub(crate) fn run(call: &mut Call<'_>, argument: RecordLookups) -> Result<Outcomes, ContractError> {
-    let (outcomes, recorded) = call.each(argument.into_items(), record)?;
+    let entries = argument.into_items();
+    read_ahead(call, &entries)?;
+    let (outcomes, recorded) = call.each(entries, record)?;
     if !recorded.is_empty() {
         call.emit(&Event::LookupsRecorded(recorded))?;
     }
     Ok(outcomes)
+}
+
+fn read_ahead(call: &mut Call<'_>, entries: &[LookupEntry]) -> Result<(), ContractError> {
+    let network = call.network_id();
+    let claims = entries.iter().filter_map(|entry| entry.claim(network).ok());
+    let keys: Vec<String> = claims
+        .flat_map(|claim| {
+            let request = claim.claims();
+            [
+                key::organisation(&request.hospital),
+                key::lookup(request.request),
+                key::lookup_slot(&request.hospital, request.slot),
+                key::epoch(request.epoch),
+                key::published(&request.hospital, request.case, request.epoch),
+            ]
+        })
+        .collect();
+    call.read_ahead(keys)
 }
 
 fn record(call: &mut Call<'_>, entry: LookupEntry) -> Result<RecordedLookup, ContractError> {

@@ -16,7 +16,11 @@ use crate::wire::{Outcomes, PatientKeys};
 use crate::{Code, ContractError, key};
 
 pub(crate) fn run(call: &mut Call<'_>, argument: PatientKeys) -> Result<Outcomes, ContractError> {
-    let (outcomes, registered) = call.each(argument.into_items(), register)?;
+    let entries = argument.into_items();
+    let (network, hospital) = (call.network_id(), call.caller().clone());
+    let claims = entries.iter().filter_map(|entry| entry.claim(network).ok());
+    call.read_ahead(claims.map(|claim| key::patient_key(&hospital, &claim.claims().key)))?;
+    let (outcomes, registered) = call.each(entries, register)?;
     if !registered.is_empty() {
         let event = Event::PatientKeysRegistered(call.caller().clone(), registered);
         call.emit(&event)?;
