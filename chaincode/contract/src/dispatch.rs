@@ -48,6 +48,7 @@ functions! {
     "record_lookups" MATCHER_NODE tx::record_lookups::run;
     "record_denials" NODE tx::record_denials::run;
 
+    "version" ANYONE query::members::version;
     "network" ANYONE query::members::network;
     "organisation" ANYONE query::members::organisation;
     "organisations" ANYONE query::members::organisations;

@@ -28,6 +28,9 @@ pub use error::{Code, ContractError};
 
 use stub::Stub;
 
+/// The contract's release. Peers of one channel run the same one: others may come to other results.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// What a ledger runs. Every peer that endorses a transaction runs it on its own copy of the state and must come to
 /// the same writes and the same response.
 pub trait Contract: Send + Sync {

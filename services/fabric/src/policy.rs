@@ -84,6 +84,15 @@ impl Rule {
         read(envelope.rule.as_ref()?, &names, DEPTH_MAX)
     }
 
+    /// The members it names.
+    #[must_use]
+    pub fn members(&self) -> BTreeSet<&str> {
+        match self {
+            Self::Signed(member, _) => BTreeSet::from([member.as_str()]),
+            Self::OutOf(_, rules) => rules.iter().flat_map(Self::members).collect(),
+        }
+    }
+
     /// Whether peers of these members satisfy it.
     #[must_use]
     pub fn satisfied(&self, peers: &BTreeSet<&str>) -> bool {
@@ -120,6 +129,7 @@ mod tests {
         assert_eq!(Rule::read(&rule.envelope()), Some(rule.clone()));
         let satisfied = |peers: &[&str]| rule.satisfied(&peers.iter().copied().collect());
         assert!(satisfied(&["h1", "m2"]) && satisfied(&["h1", "m1", "h2"]));
+        assert_eq!(rule.members(), ["h1", "m1", "m2"].into());
         assert!(!satisfied(&["m1", "m2"]) && !satisfied(&["h1", "h2"]) && !satisfied(&[]));
     }
 

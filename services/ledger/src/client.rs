@@ -126,7 +126,16 @@ impl LedgerClient {
     }
 
     async fn evaluate<R: Record>(&self, function: &str, argument: &impl Record) -> Result<R, LedgerError> {
-        let endorsers = vec![self.organisation().clone()];
+        self.evaluate_at(self.organisation(), function, argument).await
+    }
+
+    async fn evaluate_at<R: Record>(
+        &self,
+        member: &OrganisationId,
+        function: &str,
+        argument: &impl Record,
+    ) -> Result<R, LedgerError> {
+        let endorsers = vec![member.clone()];
         let response = self.ledger.evaluate(Call { endorsers, ..call(function, argument) }).await?;
         R::decode(&response).map_err(|error| malformed(&error))
     }

@@ -3,6 +3,7 @@
 //! An organisation's name is its MSP's id. Who submits is the certificate that the MSP issued; the keys in the contract's
 //! records sign statements, not transactions.
 
+pub mod definition;
 mod failure;
 mod follow;
 pub mod network_file;
@@ -24,7 +25,7 @@ use crate::follow::stream;
 use crate::{Call, Committed, EventStream, Ledger, LedgerError};
 use failure::{call_failed, invalid, transaction_of};
 use follow::Follower;
-use peers::{Peers, chain_at};
+use peers::{Peers, chain_at, height_at};
 pub use settings::{FabricIdentity, FabricSettings, SettingsError};
 
 /// The first wait for an endorser that lags behind; it doubles up to the longest, about two seconds in all.
@@ -78,6 +79,16 @@ impl FabricLedger {
         let hash = <[u8; 32]>::try_from(chain.current_block_hash)
             .map_err(|_| LedgerError::Malformed("a hash has 32 bytes".to_owned()))?;
         Ok((chain.height, Some(Digest::from_bytes(hash))))
+    }
+
+    /// How many blocks each of the organisation's peers has, by its address.
+    pub async fn heights(&self) -> Vec<(String, Result<u64, LedgerError>)> {
+        let mut heights = Vec::new();
+        for network in self.networks() {
+            let height = height_at(&network).await.map_err(|error| call_failed(&error));
+            heights.push((network.address().to_owned(), height));
+        }
+        heights
     }
 
     async fn chain(&self) -> Result<BlockchainInfo, LedgerError> {

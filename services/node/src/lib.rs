@@ -11,6 +11,7 @@ mod assemble;
 pub mod command;
 pub mod config;
 mod demo;
+mod doctor;
 mod failure;
 mod folder;
 mod logging;

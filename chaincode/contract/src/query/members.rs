@@ -3,13 +3,19 @@
 use semblance_core::epoch::{Epoch, SealedEpochKey};
 use semblance_core::organisation::{Network, Organisation};
 
-use crate::ContractError;
 use crate::call::Call;
 use crate::key;
 use crate::state::RotationRecord;
 use crate::wire::{
-    Empty, EpochArgument, EpochKeyArgument, Maybe, OfOrganisation, OrganisationArgument, Page, PageRequest,
+    ContractVersion, Empty, EpochArgument, EpochKeyArgument, Maybe, OfOrganisation, OrganisationArgument, Page,
+    PageRequest,
 };
+use crate::{ContractError, VERSION};
+
+/// `version`: which release of the contract this peer runs.
+pub(crate) fn version(_: &mut Call<'_>, _: Empty) -> Result<ContractVersion, ContractError> {
+    Ok(ContractVersion(VERSION.to_owned()))
+}
 
 /// `network`: what the network is.
 pub(crate) fn network(call: &mut Call<'_>, _: Empty) -> Result<Network, ContractError> {

@@ -7,6 +7,9 @@ use semblance_core::organisation::Organisation;
 use semblance_core::record::Record;
 use semblance_core::signature::{Signature, SignedBytes, Statement};
 
+/// Longest name of a release, in bytes.
+const VERSION_MAX: usize = 64;
+
 /// That an organisation, with these keys, shall be a member. The newcomer signs it to show that it holds its key, and
 /// more than half of the members sign the same bytes with their nodes' keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +33,22 @@ impl Statement for Membership {
 
     fn read(network: NetworkId, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self { network, organisation: Organisation::read(reader)? })
+    }
+}
+
+/// The release of the contract that a peer runs, as in `0.1.0`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContractVersion(pub String);
+
+impl Record for ContractVersion {
+    const NAME: &'static str = "contract version";
+
+    fn write(&self, writer: &mut Writer) {
+        writer.text(&self.0);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.text("version", VERSION_MAX).map(|version| Self(version.to_owned()))
     }
 }
 

@@ -15,6 +15,7 @@
 //! | `record_lookups` | [`RecordLookups`] | [`Outcomes`] |
 //! | `record_denials` | [`RecordDenials`] | [`Outcomes`] |
 //! | *queries* | | |
+//! | `version` | [`Empty`] | [`ContractVersion`] |
 //! | `network` | [`Empty`] | [`Network`](semblance_core::organisation::Network) |
 //! | `organisation` | [`OrganisationArgument`] | [`Maybe`] [`Organisation`](semblance_core::organisation::Organisation) |
 //! | `organisations` | [`PageRequest`] | [`Page`] of `Organisation` |
@@ -54,7 +55,7 @@ pub use case::{
 pub use consent::{ConsentArgument, PatientKeyArgument, PatientKeys, SignedStatement, SignedStatements, Withdrawn};
 pub use epoch::{EpochArgument, EpochKeyArgument, OpenEpoch};
 pub use lookup::{OfDay, OfOrganisationOnDay, RecordDenials, RecordLookups, RequestArgument};
-pub use member::{Approval, Membership, OrganisationArgument, RegisterMember};
+pub use member::{Approval, ContractVersion, Membership, OrganisationArgument, RegisterMember};
 pub use page::{Empty, Maybe, Page, PageRequest};
 
 /// Reads an epoch's number.

@@ -4,9 +4,9 @@ use semblance_contract::state::{
     CaseView, ConsentView, LookupRecord, LookupRow, PatientKeyView, Publication, RotationRecord,
 };
 use semblance_contract::wire::{
-    ConsentArgument, ConsentInEpoch, Empty, EpochArgument, EpochKeyArgument, FingerprintsFound, FingerprintsOf, Handle,
-    Maybe, OfDay, OfEpoch, OfOrganisation, OfOrganisationOnDay, OrganisationArgument, Page, PageRequest,
-    PatientKeyArgument, RequestArgument, Standing, StandingOf,
+    ConsentArgument, ConsentInEpoch, ContractVersion, Empty, EpochArgument, EpochKeyArgument, FingerprintsFound,
+    FingerprintsOf, Handle, Maybe, OfDay, OfEpoch, OfOrganisation, OfOrganisationOnDay, OrganisationArgument, Page,
+    PageRequest, PatientKeyArgument, RequestArgument, Standing, StandingOf,
 };
 use semblance_core::case::PublishedCase;
 use semblance_core::denial::Denial;
@@ -26,6 +26,14 @@ use crate::ledger::LedgerError;
 /// Every method fails as [`LedgerError`] says; what is not there is `None`. Those that take a [`PageRequest`] answer
 /// with one page, whose bookmark asks for the next.
 impl LedgerClient {
+    /// Which release of the contract a member's peer runs.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn version_at(&self, member: &OrganisationId) -> Result<ContractVersion, LedgerError> {
+        self.evaluate_at(member, "version", &Empty).await
+    }
+
     /// What the network is.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use semblance_contract::Code;
 use semblance_core::id::TransactionId;
+use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
 use semblance_fabric::proto::protos::TxValidationCode;
 use semblance_fabric::{CallError, ChaincodeRefusal, SignError, Stage};
 
@@ -20,6 +21,9 @@ pub(super) fn call_failed(error: &CallError) -> LedgerError {
         return LedgerError::Refused { code: "endorsement-mismatch".into(), message: message.into() };
     }
     let text = error.text();
+    if let Some(skew) = skew(&text) {
+        return skew;
+    }
     if text.contains("access denied") || text.contains("creator org unknown") || text.contains("creator is malformed") {
         return LedgerError::Identity(text);
     }
@@ -29,6 +33,16 @@ pub(super) fn call_failed(error: &CallError) -> LedgerError {
         _ if text.contains(NO_PEERS) => LedgerError::Unavailable(format!("{text}; nothing was written")),
         _ => LedgerError::Unavailable(text),
     }
+}
+
+/// A peer refuses by itself what is a quarter of an hour off, before it asks the chaincode.
+fn skew(text: &str) -> Option<LedgerError> {
+    let (_, times) = text.split_once("incorrect timestamp ")?;
+    let (proposal, rest) = times.split_once(", peer time ")?;
+    let (peer, _) = rest.split_once(',')?;
+    let [proposal, peer] = [proposal, peer].map(|time| time.parse::<jiff::Timestamp>().ok());
+    let off_by_millis = proposal?.as_millisecond().abs_diff(peer?.as_millisecond());
+    Some(LedgerError::Skew { off_by_millis, allowed_millis: PROPOSAL_SKEW_MILLIS })
 }
 
 /// A contract's refusal, or that of the chaincode server before it; the first word says what it is.
@@ -110,6 +124,10 @@ mod tests {
         let expected =
             LedgerError::Refused { code: "slot-used".into(), message: "the slot is used: take another one".into() };
         assert_eq!(said, expected);
+        let peers = "hospital-1 (127.0.0.1:17000): request unauthorized due to incorrect timestamp 2026-11-27T20:40:21Z, \
+                     peer time 2026-11-26T20:40:21Z, peer.authentication.timewindow 15m0s";
+        let said = call_failed(&local(tonic::Code::Unknown, peers.to_owned()));
+        assert_eq!(said, LedgerError::Skew { off_by_millis: 86_400_000, allowed_millis: 300_000 });
         let skew = LedgerError::Skew { off_by_millis: 300_001, allowed_millis: 300_000 };
         assert_eq!(error("clock-skew: 300001 300000: the proposal's time"), skew);
         assert_eq!(error("too-large: 7 5: the proposal"), LedgerError::TooLarge { bytes: 7, limit: 5 });

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod demo;
+pub mod doctor;
 pub mod epoch;
 pub mod found;
 pub mod hospital;
@@ -41,6 +42,7 @@ pub enum Command {
     Init(init::Arguments),
     Found(found::Arguments),
     Serve(serve::Arguments),
+    Doctor(doctor::Arguments),
     Member(member::Arguments),
     Epoch(epoch::Arguments),
     Import(hospital::import::Arguments),
@@ -77,6 +79,7 @@ impl Command {
             Self::Init(arguments) => init::run(arguments, output),
             Self::Found(arguments) => found::run(arguments, output),
             Self::Serve(arguments) => serve::run(arguments, output),
+            Self::Doctor(arguments) => doctor::run(arguments, output),
             Self::Member(arguments) => member::run(arguments, output),
             Self::Epoch(arguments) => epoch::run(arguments, output),
             Self::Import(arguments) => hospital::import::run(arguments, output),

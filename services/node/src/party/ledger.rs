@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use semblance_core::id::{Digest, OrganisationId};
 use semblance_core::organisation::Role;
+use semblance_core::time::Clock;
 use semblance_ledger::embedded::RemoteLedger;
 use semblance_ledger::fabric::FabricLedger;
 use semblance_ledger::fabric::network_file::NetworkFile;
@@ -26,6 +27,20 @@ impl Party {
         self.reach(role, &files, identity)
     }
 
+    /// The same by another clock.
+    ///
+    /// # Errors
+    /// As [`Party::ledger`].
+    pub(crate) fn ledger_by(&self, role: Role, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Ledger>> {
+        Ok(match self.kind() {
+            LedgerKind::Fabric => Arc::new(self.fabric_by(role, clock)?),
+            LedgerKind::Embedded | LedgerKind::Remote => {
+                let (files, identity) = self.credentials(role)?;
+                Arc::new(self.remote(&files, identity, clock)?)
+            }
+        })
+    }
+
     /// The newest block: how many there are, and the hash of the last one.
     ///
     /// # Errors
@@ -34,7 +49,9 @@ impl Party {
         let (files, identity) = self.credentials(role)?;
         Ok(match self.kind() {
             LedgerKind::Fabric => self.fabric(role)?.head().await,
-            LedgerKind::Embedded | LedgerKind::Remote => self.remote(&files, identity)?.head().await,
+            LedgerKind::Embedded | LedgerKind::Remote => {
+                self.remote(&files, identity, self.system.clock())?.head().await
+            }
         })
     }
 
@@ -42,7 +59,7 @@ impl Party {
     pub(super) fn reach(&self, role: Role, files: &TlsFiles, identity: Identity) -> anyhow::Result<Arc<dyn Ledger>> {
         Ok(match self.kind() {
             LedgerKind::Fabric => Arc::new(self.fabric(role)?),
-            LedgerKind::Embedded | LedgerKind::Remote => Arc::new(self.remote(files, identity)?),
+            LedgerKind::Embedded | LedgerKind::Remote => Arc::new(self.remote(files, identity, self.system.clock())?),
         })
     }
 
@@ -64,9 +81,12 @@ impl Party {
     /// # Errors
     /// The description or a certificate cannot be used.
     pub(crate) fn fabric(&self, role: Role) -> anyhow::Result<FabricLedger> {
+        self.fabric_by(role, self.system.clock())
+    }
+
+    fn fabric_by(&self, role: Role, clock: Arc<dyn Clock>) -> anyhow::Result<FabricLedger> {
         let network = self.fabric_network()?;
-        let (clock, random) = (self.system.clock(), self.system.random());
-        let settings = network.settings(&self.organisation, role, clock, random);
+        let settings = network.settings(&self.organisation, role, clock, self.system.random());
         let settings = settings.map_err(|error| self.unusable(&error))?;
         Ok(FabricLedger::open(settings).map_err(|error| self.unusable(&error))?)
     }
@@ -81,7 +101,7 @@ impl Party {
             .hint("docs/src/fabric/network.md says what the description of a Fabric network holds")
     }
 
-    fn remote(&self, files: &TlsFiles, identity: Identity) -> anyhow::Result<RemoteLedger> {
+    fn remote(&self, files: &TlsFiles, identity: Identity, clock: Arc<dyn Clock>) -> anyhow::Result<RemoteLedger> {
         let ledger = &self.config.content().ledger;
         let (organisation, address) = match (&ledger.organisation, &ledger.address) {
             (Some(organisation), Some(address)) => (OrganisationId::new(organisation)?, address.clone()),
@@ -89,6 +109,6 @@ impl Party {
             _ => (self.organisation.clone(), self.config.own_address()),
         };
         let channel = self.trust.channel(files, &organisation, &address)?;
-        Ok(RemoteLedger::new(channel, identity, self.system.clock(), self.system.random()))
+        Ok(RemoteLedger::new(channel, identity, clock, self.system.random()))
     }
 }

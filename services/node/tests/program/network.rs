@@ -115,6 +115,11 @@ fn a_network_of_processes_publishes_finds_and_proves() {
     let dead = south.run(&["publish", case]);
     assert_eq!(dead.code, 3, "a withdrawn consent is dead: {}", dead.errors);
 
+    for node in [&north, &matcher] {
+        let checks = node.run(&["doctor"]).good();
+        let bad: Vec<_> = checks.as_array().unwrap().iter().filter(|check| check["state"] != "good").collect();
+        assert!(bad.is_empty() && checks.as_array().unwrap().len() >= 5, "{checks}");
+    }
     submit_elsewhere(&north, &south, folder.path());
 
     let stranger = net.join("south/node.toml");
@@ -126,7 +131,15 @@ fn a_network_of_processes_publishes_finds_and_proves() {
     assert_eq!((&verified["sound"], &verified["kept_head"]), (&json!(true), &json!("checked")));
     who_looked(&north);
     let config = matcher.config.clone();
-    for node in [north, south, matcher] {
+    assert_eq!(matcher.stop(), 0);
+    let sick = north.run(&["doctor"]);
+    assert_eq!(sick.code, 1);
+    let wrong = |about: &str| {
+        let mut checks = sick.json.as_array().unwrap().iter().filter(|check| check["about"] == about);
+        checks.any(|check| check["state"] == "wrong" && check["to_do"].is_string())
+    };
+    assert!(wrong("network") && !wrong("certificates"), "{}", sick.json);
+    for node in [north, south] {
         assert_eq!(node.stop(), 0);
     }
     // The disk with the ledger is missing: no new network is made beside the old one.
