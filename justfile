@@ -19,8 +19,8 @@ slow:
 
 # The ledger's suite on a real Fabric network, with Raft and with SmartBFT (needs FABRIC_BIN and FABRIC_CFG).
 fabric:
-    cargo test --locked -p semblance-ledger --test fabric
-    SEMBLANCE_CONSENSUS=bft cargo test --locked -p semblance-ledger --test fabric
+    cargo test --locked -p semblance-tests --test fabric
+    SEMBLANCE_CONSENSUS=bft cargo test --locked -p semblance-tests --test fabric
 
 # A benchmark, for example `just bench retrieval --cases cases.jsonl.gz --json`.
 bench *arguments:

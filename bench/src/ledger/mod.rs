@@ -101,7 +101,7 @@ impl Pair {
 
     async fn official(program: &OfficialProgram, fabric: &Fabric, most: usize) -> anyhow::Result<Self> {
         let client = async |name| {
-            let ledger = OfficialLedger::start(program, fabric.path(), &organisation(name), most).await?;
+            let ledger = OfficialLedger::start(program, fabric.path(), None, &organisation(name), most).await?;
             anyhow::Ok(LedgerClient::new(Arc::new(ledger)))
         };
         Ok(Self { hospital: client(HOSPITAL).await?, matcher: client(MATCHER).await? })

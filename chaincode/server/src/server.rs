@@ -53,6 +53,7 @@ impl Contracts for OneContract {
 }
 
 /// The server's certificate and key, and the root that its peer's certificate must verify against, all in PEM.
+#[derive(Clone)]
 pub struct ServerTls {
     /// The certificate.
     pub certificate: String,

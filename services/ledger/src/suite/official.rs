@@ -91,13 +91,15 @@ pub struct OfficialLedger {
 }
 
 impl OfficialLedger {
-    /// Starts the program for an organisation's node, and waits until it is connected.
+    /// Starts the program for an organisation's node, and waits until it is connected. Without a chaincode's name it is
+    /// the network's own.
     ///
     /// # Errors
     /// It does not start, or says why it cannot go on.
     pub async fn start(
         program: &OfficialProgram,
         network: &Path,
+        chaincode: Option<&str>,
         organisation: &OrganisationId,
         clients: usize,
     ) -> Result<Self, LedgerError> {
@@ -105,6 +107,7 @@ impl OfficialLedger {
             .arg(&program.0)
             .arg(network)
             .args([organisation.as_str(), "run", &clients.to_string()])
+            .args(chaincode)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

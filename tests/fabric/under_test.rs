@@ -14,9 +14,9 @@ use semblance_core::random::{RandomSource, SeededSource};
 use semblance_core::record::Record;
 use semblance_core::time::{Clock, Timestamp};
 use semblance_ledger::embedded::verify::Report;
-use semblance_ledger::fabric::FabricLedger;
+use semblance_ledger::fabric::{FabricLedger, FabricSettings};
 use semblance_ledger::identity::Identity;
-use semblance_ledger::suite::{Factory, LedgerUnderTest, Party, Skipped, Told};
+use semblance_ledger::suite::{Factory, LedgerUnderTest, Party, Skipped, Told, organisation};
 use semblance_ledger::{Call, Committed, Ledger, LedgerError};
 
 use crate::lifecycle;
@@ -45,10 +45,48 @@ pub(crate) struct FabricFactory {
     count: AtomicU32,
 }
 
+fn chaincode(number: u32) -> String {
+    format!("story-{number}")
+}
+
+fn settings(deployed: &Deployed, organisation: &OrganisationId, role: Role, chaincode: &str) -> FabricSettings {
+    let (clock, random) = sources();
+    let settings = deployed.file.settings(organisation, role, clock, random).unwrap();
+    FabricSettings { chaincode: chaincode.to_owned(), ..settings }
+}
+
 impl FabricFactory {
     pub(crate) async fn start(deployed: &'static Deployed) -> Self {
         let servers = Arc::new(Servers::start(&deployed.file).await);
         Self { deployed, servers, count: AtomicU32::new(0) }
+    }
+
+    pub(crate) fn deployed(&self) -> &'static Deployed {
+        self.deployed
+    }
+
+    pub(crate) fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    /// The chaincode of the story that started last.
+    pub(crate) fn newest_chaincode(&self) -> String {
+        chaincode(self.count.load(Ordering::Relaxed) - 1)
+    }
+
+    /// What a member needs to speak to that chaincode.
+    pub(crate) fn settings(&self, organisation: &OrganisationId, role: Role) -> FabricSettings {
+        settings(self.deployed, organisation, role, &self.newest_chaincode())
+    }
+
+    /// That chaincode as a member sees it by its own peers, whatever the others have been told.
+    pub(crate) fn ledger(&self, organisation: &OrganisationId, role: Role) -> Arc<FabricLedger> {
+        Arc::new(FabricLedger::open(self.settings(organisation, role)).unwrap())
+    }
+
+    /// The same by a member's name, as its node.
+    pub(crate) fn node(&self, name: &str) -> Arc<FabricLedger> {
+        self.ledger(&organisation(name), Role::Node)
     }
 }
 
@@ -58,7 +96,7 @@ impl Factory for FabricFactory {
         // The story before may have left peers down.
         self.deployed.run("start", &[]);
         self.deployed.run("ready", &[]);
-        let chaincode = format!("story-{}", self.count.fetch_add(1, Ordering::Relaxed));
+        let chaincode = chaincode(self.count.fetch_add(1, Ordering::Relaxed));
         for party in parties.iter() {
             self.servers.registry(&party.id).set(&chaincode, contract.clone());
         }
@@ -81,10 +119,7 @@ struct Fabric {
 
 impl Fabric {
     fn ledger(&self, organisation: &OrganisationId, role: Role) -> FabricLedger {
-        let (clock, random) = sources();
-        let mut settings = self.deployed.file.settings(organisation, role, clock, random).unwrap();
-        settings.chaincode.clone_from(&self.chaincode);
-        FabricLedger::open(settings).unwrap()
+        FabricLedger::open(settings(self.deployed, organisation, role, &self.chaincode)).unwrap()
     }
 
     fn shared(&self, organisation: &OrganisationId, role: Role) -> Arc<dyn Ledger> {

@@ -1,6 +1,7 @@
 //! The peers' chaincode servers, in this process, so that a story can exchange what one of them runs.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use semblance_chaincode::system::SystemClock;
@@ -37,19 +38,27 @@ impl Contracts for Registry {
     }
 }
 
+/// One peer's server.
+struct PeersServer {
+    organisation: OrganisationId,
+    address: SocketAddr,
+    tls: ServerTls,
+    running: Option<Running>,
+}
+
 /// All servers of a network.
 pub(crate) struct Servers {
+    package_id: String,
     registries: HashMap<OrganisationId, Arc<Registry>>,
-    _running: Vec<Running>,
+    servers: tokio::sync::Mutex<Vec<PeersServer>>,
 }
 
 impl Servers {
     pub(crate) async fn start(file: &NetworkFile) -> Self {
-        let (mut registries, mut running) = (HashMap::new(), Vec::new());
+        let (mut registries, mut servers) = (HashMap::new(), Vec::new());
         for organisation in &file.organisations {
             let id = OrganisationId::new(&organisation.id).unwrap();
-            let registry = Arc::new(Registry::default());
-            registries.insert(id.clone(), registry.clone());
+            registries.insert(id.clone(), Arc::default());
             for peer in &organisation.peers {
                 let read = |path| std::fs::read_to_string(path).unwrap();
                 let chaincode = peer.chaincode.as_ref().unwrap();
@@ -58,15 +67,39 @@ impl Servers {
                     key: read(&chaincode.key),
                     client_root: read(&chaincode.client_root),
                 };
-                let clock = Arc::new(SystemClock);
-                let server = Server::new(&file.package_id, id.clone(), registry.clone(), clock, Some(tls));
-                running.push(server.start(chaincode.address.parse().unwrap()).await.unwrap());
+                let address = chaincode.address.parse().unwrap();
+                servers.push(PeersServer { organisation: id.clone(), address, tls, running: None });
             }
         }
-        Self { registries, _running: running }
+        let all = Self { package_id: file.package_id.clone(), registries, servers: servers.into() };
+        for organisation in all.registries.keys() {
+            all.start_again(organisation).await;
+        }
+        all
     }
 
     pub(crate) fn registry(&self, organisation: &OrganisationId) -> &Registry {
         &self.registries[organisation]
+    }
+
+    /// Stops a member's servers.
+    pub(crate) async fn stop(&self, organisation: &OrganisationId) {
+        for server in self.servers.lock().await.iter_mut().filter(|server| server.organisation == *organisation) {
+            if let Some(running) = server.running.take() {
+                running.stop().await;
+            }
+        }
+    }
+
+    /// Starts those that do not run.
+    pub(crate) async fn start_again(&self, organisation: &OrganisationId) {
+        for server in self.servers.lock().await.iter_mut().filter(|server| server.organisation == *organisation) {
+            if server.running.is_none() {
+                let registry = self.registries[organisation].clone();
+                let (clock, tls) = (Arc::new(SystemClock), Some(server.tls.clone()));
+                let started = Server::new(&self.package_id, organisation.clone(), registry, clock, tls);
+                server.running = Some(started.start(server.address).await.unwrap());
+            }
+        }
     }
 }

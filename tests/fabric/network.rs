@@ -27,7 +27,7 @@ impl Deployed {
         Self { folder, file }
     }
 
-    fn directory(&self) -> PathBuf {
+    pub(crate) fn directory(&self) -> PathBuf {
         self.folder.path().join("network")
     }
 
@@ -38,6 +38,20 @@ impl Deployed {
         assert!(ran.success(), "{name} {arguments:?} failed");
     }
 
+    /// The same without holding up what goes on meanwhile.
+    pub(crate) async fn run_aside(&'static self, name: &'static str, arguments: &[&str]) {
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let run = move || self.run(name, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        tokio::task::spawn_blocking(run).await.unwrap();
+    }
+
+    /// The names of all peers and orderers.
+    pub(crate) fn processes(&self) -> Vec<String> {
+        let peers = self.file.organisations.iter().flat_map(|organisation| &organisation.peers);
+        let orderers = self.file.orderers.iter().map(|orderer| orderer.name.clone());
+        peers.map(|peer| peer.name.clone()).chain(orderers).collect()
+    }
+
     /// Takes it down and removes it.
     pub(crate) fn down(&self) {
         self.run("down", &["--clean"]);
@@ -45,7 +59,7 @@ impl Deployed {
 }
 
 fn script(name: &str, directory: &Path) -> Command {
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/fabric");
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/fabric");
     let mut command = Command::new(scripts.join(name));
     command.arg(directory);
     command
