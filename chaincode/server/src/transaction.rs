@@ -1,6 +1,7 @@
 //! What a peer asks to be executed, checked before the contract sees any of it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use prost::Message;
 use semblance_contract::ContractError;
@@ -55,7 +56,6 @@ pub(crate) enum Refusal {
 }
 
 /// A call that may run.
-#[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) transaction: TransactionId,
     pub(crate) timestamp: Timestamp,
@@ -64,6 +64,13 @@ pub(crate) struct Call {
     pub(crate) function: String,
     pub(crate) arguments: Vec<Vec<u8>>,
     pub(crate) transient: BTreeMap<String, Vec<u8>>,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Call");
+        shown.field("transaction", &self.transaction).field("function", &self.function).finish_non_exhaustive()
+    }
 }
 
 impl Call {
