@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use prost::Message;
+use semblance_contract::error::wire::Refusal;
 use semblance_fabric::proto::protos::chaincode_message::Type;
 use semblance_fabric::proto::protos::{ChaincodeAdditionalParams, ChaincodeId, ChaincodeMessage};
 use tokio::runtime::Handle;
@@ -16,7 +17,7 @@ use crate::metrics::Outcome;
 use crate::peer::{Offers, Peer};
 use crate::run::{Reply, run};
 use crate::server::Shared;
-use crate::transaction::{Call, Refusal};
+use crate::transaction::Call;
 use crate::under_way::UnderWay;
 
 /// The most that is read or written with one message, whatever a peer offers.
@@ -158,7 +159,7 @@ async fn execute(shared: &Arc<Shared>, message: ChaincodeMessage, peer: Peer) ->
     let (function, Reply { message, outcome }) = match Call::read(&message, shared.clock.now()) {
         Err(refusal) => (String::new(), Reply::refused(&message, &refusal)),
         Ok(call) => match shared.contracts.find(&message.channel_id, &call.chaincode) {
-            None => (call.function, Reply::refused(&message, &Refusal::Chaincode)),
+            None => (call.function, Reply::refused(&message, &unknown())),
             Some(contract) => {
                 let _permit = shared.threads.acquire().await;
                 let (endorser, function) = (shared.endorser.clone(), call.function.clone());
@@ -173,6 +174,10 @@ async fn execute(shared: &Arc<Shared>, message: ChaincodeMessage, peer: Peer) ->
         tracing::warn!(function, "the peer could not serve the state");
     }
     message
+}
+
+fn unknown() -> Refusal {
+    Refusal::other("unknown-chaincode", "this server runs no chaincode of that name")
 }
 
 fn of(kind: Type) -> ChaincodeMessage {

@@ -54,7 +54,8 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Says that the transaction asks now: the next answer is its answer, an earlier one never is.
+    /// Says that the transaction asks now: the next answer is its answer, an earlier one never is. (Answers have no
+    /// numbers: one that came twice, the second time after the next question, could not be told from that one's.)
     /// None once there are no answers any more.
     pub(crate) fn ask(&self) -> Option<oneshot::Receiver<ChaincodeMessage>> {
         let (waiting, answer) = oneshot::channel();
@@ -71,5 +72,47 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.give_up();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(payload: &[u8]) -> ChaincodeMessage {
+        ChaincodeMessage { payload: payload.to_vec(), ..ChaincodeMessage::default() }
+    }
+
+    #[test]
+    fn an_answer_goes_to_the_question_that_waits() {
+        let all = UnderWay::default();
+        assert!(!all.answer(message(b"to nobody")));
+        let place = all.begin(&message(b"")).unwrap();
+        assert!(all.begin(&message(b"")).is_none(), "the same transaction");
+        assert!(!all.answer(message(b"before it was asked")));
+        let mut first = place.ask().unwrap();
+        assert!(all.answer(message(b"first")) && !all.answer(message(b"first, again")));
+        let mut second = place.ask().unwrap();
+        assert!(all.answer(message(b"second")));
+        assert_eq!(
+            (first.try_recv().unwrap().payload, second.try_recv().unwrap().payload),
+            (b"first".to_vec(), b"second".to_vec())
+        );
+    }
+
+    #[test]
+    fn who_gave_up_or_was_left_hears_no_more() {
+        let all = UnderWay::default();
+        let place = all.begin(&message(b"")).unwrap();
+        let _answer = place.ask().unwrap();
+        place.give_up();
+        assert!(!all.answer(message(b"late")) && place.ask().is_none());
+        drop(place);
+        let place = all.begin(&message(b"")).unwrap();
+        let mut answer = place.ask().unwrap();
+        all.hang_up();
+        assert!(answer.try_recv().is_err() && place.ask().is_none());
+        drop(place);
+        assert!(all.begin(&message(b"")).is_some());
     }
 }

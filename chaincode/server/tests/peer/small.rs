@@ -33,10 +33,7 @@ impl Contract for Small {
                 stub.put("from", b"changed".to_vec())?;
                 return Ok(stub.get("from")?.unwrap_or_default());
             }
-            "read_two" => {
-                let found = [stub.get("from")?, stub.get("nothing")?];
-                return Ok(found.map(|value| u8::from(value.is_some())).to_vec());
-            }
+            "look_once" => return Ok(stub.get("from")?.unwrap_or_default()),
             "write_many" => {
                 for n in 0..number() {
                     stub.put(&format!("key-{n}"), vec![1])?;
