@@ -1,5 +1,7 @@
 //! Why the contract refuses: a stable code for programs, a text for people.
 
+pub mod wire;
+
 use std::fmt;
 
 use semblance_core::encode::DecodeError;
@@ -158,6 +160,14 @@ codes! {
     DuplicateInBatch = "duplicate-in-batch",
 }
 
+impl Code {
+    /// Whether the whole transaction must end, and not one item of a batch alone.
+    #[must_use]
+    pub const fn is_fatal(self) -> bool {
+        matches!(self, Self::LedgerState | Self::CorruptState)
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
@@ -194,7 +204,7 @@ impl ContractError {
     /// Whether the whole transaction must end, and not one item of a batch alone.
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
-        matches!(self.code, Code::LedgerState | Code::CorruptState)
+        self.code.is_fatal()
     }
 
     /// A stored record that does not read back.

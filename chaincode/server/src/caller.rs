@@ -1,17 +1,18 @@
 //! Who submitted a transaction. The peer has verified certificate and signature already, and that the member issued it.
 
 use prost::Message;
+use semblance_contract::error::wire::Refusal;
 use semblance_contract::stub::Caller;
 use semblance_core::id::OrganisationId;
 use semblance_fabric::block::Certificate;
 use semblance_fabric::proto::msp::SerializedIdentity;
 use sha2::{Digest, Sha256};
 
-use crate::transaction::Refusal;
+use crate::transaction::malformed;
 
 /// Reads the creator of a proposal: the organisation is the MSP's id, the role stands in the certificate.
 pub(crate) fn read(creator: &[u8]) -> Result<Caller, Refusal> {
-    let identity = SerializedIdentity::decode(creator).map_err(|_| Refusal::Malformed("creator"))?;
+    let identity = SerializedIdentity::decode(creator).map_err(|_| malformed("creator"))?;
     let organisation =
         OrganisationId::new(&identity.mspid).map_err(|error| Refusal::Identity(format!("the MSP's id: {error}")))?;
     let certificate =

@@ -16,7 +16,10 @@ pub mod settings;
 mod stream;
 mod stub;
 pub mod system;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod transaction;
+mod under_way;
 mod writes;
 
 pub use metrics::Metrics;

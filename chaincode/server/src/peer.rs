@@ -1,13 +1,14 @@
 //! One transaction's conversation with the peer: a request, then its answer, never two at once.
 
-use std::time::Duration;
-
 use prost::Message;
 use semblance_contract::stub::StubError;
 use semblance_fabric::proto::protos::ChaincodeMessage;
 use semblance_fabric::proto::protos::chaincode_message::Type;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use crate::under_way::Place;
 
 /// What the peer offers beyond the oldest protocol, as it says when it is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,9 +25,10 @@ pub(crate) struct Peer {
     pub(crate) txid: String,
     pub(crate) offers: Offers,
     pub(crate) requests: mpsc::Sender<ChaincodeMessage>,
-    pub(crate) answers: mpsc::Receiver<ChaincodeMessage>,
+    pub(crate) place: Place,
     pub(crate) runtime: Handle,
-    pub(crate) patience: Duration,
+    /// When the transaction must have heard everything.
+    pub(crate) deadline: Instant,
 }
 
 impl Peer {
@@ -40,13 +42,19 @@ impl Peer {
             ..ChaincodeMessage::default()
         };
         let gone = || StubError("the connection to the peer ended".to_owned());
-        self.requests.blocking_send(message).map_err(|_| gone())?;
-        let (patience, answers) = (self.patience, &mut self.answers);
-        let answer = self.runtime.block_on(async { tokio::time::timeout(patience, answers.recv()).await });
-        let answer = answer.map_err(|_| StubError("the peer did not answer in time".to_owned()))?.ok_or_else(gone)?;
-        match Type::try_from(answer.r#type) {
-            Ok(Type::Response) => Ok(answer.payload),
-            Ok(Type::Error) => Err(StubError(String::from_utf8_lossy(&answer.payload).chars().take(500).collect())),
+        let answer = self.place.ask().ok_or_else(gone)?;
+        let asking = async {
+            self.requests.send(message).await.map_err(|_| gone())?;
+            answer.await.map_err(|_| gone())
+        };
+        let answer = self.runtime.block_on(async { timeout_at(self.deadline, asking).await });
+        let answer = answer.map_err(|_| {
+            self.place.give_up();
+            StubError("the peer did not answer in time".to_owned())
+        })??;
+        match answer.r#type() {
+            Type::Response => Ok(answer.payload),
+            Type::Error => Err(StubError(String::from_utf8_lossy(&answer.payload).chars().take(500).collect())),
             _ => Err(StubError("the peer answered with another kind of message".to_owned())),
         }
     }

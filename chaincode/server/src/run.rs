@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use prost::Message;
-use semblance_contract::{Code, Contract};
+use semblance_contract::error::wire::{BROKEN, Refusal};
+use semblance_contract::{Contract, ContractError};
 use semblance_core::id::OrganisationId;
 use semblance_fabric::proto::protos::chaincode_message::Type;
 use semblance_fabric::proto::protos::{ChaincodeEvent, ChaincodeMessage, Response};
@@ -12,15 +13,10 @@ use semblance_fabric::proto::protos::{ChaincodeEvent, ChaincodeMessage, Response
 use crate::metrics::Outcome;
 use crate::peer::Peer;
 use crate::stub::PeerStub;
-use crate::transaction::{Call, Refusal};
+use crate::transaction::Call;
 
 /// The status of a response that agrees.
 const OK: i32 = 200;
-/// The status of one that refuses.
-const REFUSED: i32 = 409;
-/// The status of one that the ledger's state is to blame for.
-const BROKEN: i32 = 500;
-
 /// What is to be sent back, and what it is to the metrics.
 pub(crate) struct Reply {
     pub(crate) message: ChaincodeMessage,
@@ -48,10 +44,8 @@ impl Reply {
 
     /// A refusal: its stable word comes first, because the client sees nothing but the text.
     pub(crate) fn refused(message: &ChaincodeMessage, refusal: &Refusal) -> Self {
-        let (status, outcome) = match refusal {
-            Refusal::Contract(error) if error.is_fatal() => (BROKEN, Outcome::Broken),
-            _ => (REFUSED, Outcome::Refused),
-        };
+        let status = refusal.status();
+        let outcome = if status == BROKEN { Outcome::Broken } else { Outcome::Refused };
         let response = Response { status, message: refusal.to_string(), payload: Vec::new() };
         Self::completed(&message.txid, &message.channel_id, &response, None, outcome)
     }
@@ -104,8 +98,6 @@ type Done = (Vec<u8>, Option<(String, Vec<u8>)>);
 fn execute(call: &Call, contract: &dyn Contract, endorser: &OrganisationId, peer: Peer) -> Result<Done, Refusal> {
     let mut stub = PeerStub::new(call, endorser, peer);
     let payload = contract.invoke(&mut stub, &call.function, &call.arguments)?;
-    let event = stub.finish().map_err(|error| {
-        Refusal::Contract(semblance_contract::ContractError::new(Code::LedgerState, error.to_string()))
-    })?;
+    let event = stub.finish().map_err(ContractError::from)?;
     Ok((payload, event))
 }

@@ -29,8 +29,9 @@ use crate::stream::{Connection, stopping};
 const THREADS: usize = 128;
 /// Messages on their way to the peer.
 const OUTGOING: usize = 1024;
-/// How long a transaction waits for an answer of the peer unless it is said otherwise.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a transaction may take unless it is said otherwise: longer than a peer waits (30 s by default), so that this
+/// only ends what a peer has forgotten.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a silent connection is asked whether it lives.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// How long transactions under way may take once the server was told to stop.
@@ -120,7 +121,7 @@ impl Server {
         Self { package_id: package_id.to_owned(), endorser, contracts, clock, tls, patience: PATIENCE }
     }
 
-    /// Waits so long for each answer of the peer.
+    /// Lets a transaction wait so long for the peer, in all.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use semblance_core::id::OrganisationId;
 
 use crate::server::ServerTls;
@@ -52,10 +54,16 @@ impl Environment {
         self.optional(name).ok_or_else(|| SettingsError { name, why: format!("is not set; it is {what}") })
     }
 
-    fn file(&self, name: &'static str, what: &str) -> Result<String, SettingsError> {
+    /// Reads a PEM file that holds something of one kind.
+    fn pem<T: PemObject>(&self, name: &'static str, what: &str, kind: &str) -> Result<String, SettingsError> {
         let path = self.required(name, what)?;
-        std::fs::read_to_string(path)
-            .map_err(|error| SettingsError { name, why: format!("the file {path} cannot be read: {error}") })
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| SettingsError { name, why: format!("the file {path} cannot be read: {error}") })?;
+        match T::from_pem_slice(text.as_bytes()) {
+            Ok(_) => Ok(text),
+            // The parser's text may quote the file, which may be a key.
+            Err(_) => Err(SettingsError { name, why: format!("the file {path} holds no {kind} in PEM") }),
+        }
     }
 
     fn flag(&self, name: &'static str) -> Result<bool, SettingsError> {
@@ -103,12 +111,16 @@ fn tls(environment: &Environment) -> Result<Option<ServerTls>, SettingsError> {
     if environment.flag("CHAINCODE_TLS_DISABLED")? {
         return Ok(None);
     }
-    Ok(Some(ServerTls {
-        certificate: environment.file("CHAINCODE_TLS_CERT", "the file of the server's certificate")?,
-        key: environment.file("CHAINCODE_TLS_KEY", "the file of the server's key")?,
-        client_root: environment
-            .file("CHAINCODE_CLIENT_CA_CERT", "the file of the root of the peer's TLS certificate")?,
-    }))
+    let certificate = environment.pem::<CertificateDer<'_>>(
+        "CHAINCODE_TLS_CERT",
+        "the file of the server's certificate",
+        "certificate",
+    )?;
+    let key =
+        environment.pem::<PrivateKeyDer<'_>>("CHAINCODE_TLS_KEY", "the file of the server's key", "private key")?;
+    let root = "the file of the root of the peer's TLS certificate";
+    let client_root = environment.pem::<CertificateDer<'_>>("CHAINCODE_CLIENT_CA_CERT", root, "certificate")?;
+    Ok(Some(ServerTls { certificate, key, client_root }))
 }
 
 #[cfg(test)]
@@ -151,5 +163,30 @@ mod tests {
         assert_eq!(read(&[("CHAINCODE_TLS_DISABLED", "")]).unwrap_err().name, "CHAINCODE_TLS_CERT");
         let missing = [("CHAINCODE_TLS_DISABLED", "false"), ("CHAINCODE_TLS_CERT", "/nowhere/at/all")];
         assert!(read(&missing).unwrap_err().to_string().contains("/nowhere/at/all"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let key = rcgen::KeyPair::generate().unwrap();
+        let pem = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
+        let (certificate, key) = (path("certificate", &pem), path("key", &key.serialize_pem()));
+        let given = |changed: &'static str, value: &str| {
+            let all = [
+                ("CHAINCODE_TLS_DISABLED", "false"),
+                ("CHAINCODE_TLS_CERT", &certificate),
+                ("CHAINCODE_TLS_KEY", &key),
+                ("CHAINCODE_CLIENT_CA_CERT", &certificate),
+                (changed, value),
+            ];
+            read(&all)
+        };
+        assert!(given("CHAINCODE_LOG_JSON", "true").unwrap().tls.is_some());
+        for (name, wrong) in
+            [("CHAINCODE_TLS_CERT", &key), ("CHAINCODE_TLS_KEY", &certificate), ("CHAINCODE_CLIENT_CA_CERT", &key)]
+        {
+            assert_eq!(given(name, wrong).unwrap_err().name, name);
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! One peer's connection: register, become ready, then transactions side by side.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use prost::Message;
+use semblance_contract::error::wire::Refusal;
 use semblance_fabric::proto::protos::chaincode_message::Type;
 use semblance_fabric::proto::protos::{ChaincodeAdditionalParams, ChaincodeId, ChaincodeMessage};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Status, Streaming};
 
@@ -16,65 +17,59 @@ use crate::metrics::Outcome;
 use crate::peer::{Offers, Peer};
 use crate::run::{Reply, run};
 use crate::server::Shared;
-use crate::transaction::{Call, Refusal};
+use crate::transaction::Call;
+use crate::under_way::UnderWay;
 
-/// Answers of the peer that a transaction has not read yet: it asks one thing at a time.
-const ANSWERS: usize = 4;
 /// The most that is read or written with one message, whatever a peer offers.
 const BATCH_MAX: u32 = 10_000;
-
-/// What identifies a transaction on a connection.
-type Id = (String, String);
 
 /// A connection.
 pub(crate) struct Connection {
     shared: Arc<Shared>,
     outgoing: mpsc::Sender<ChaincodeMessage>,
-    waiting: Arc<Mutex<HashMap<Id, mpsc::Sender<ChaincodeMessage>>>>,
+    under_way: UnderWay,
     /// None until the peer said that it is ready.
     offers: Option<Offers>,
-    under_way: TaskTracker,
+    tasks: TaskTracker,
 }
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, outgoing: mpsc::Sender<ChaincodeMessage>) -> Self {
-        Self { shared, outgoing, waiting: Arc::default(), offers: None, under_way: TaskTracker::new() }
+        Self { shared, outgoing, under_way: UnderWay::default(), offers: None, tasks: TaskTracker::new() }
     }
 
     /// Speaks with the peer until it hangs up or the server stops; then finishes what is under way.
     pub(crate) async fn serve(mut self, mut incoming: Streaming<ChaincodeMessage>) {
         if self.register().await.is_ok() {
-            let stop = self.shared.stop.clone();
-            loop {
-                let message = tokio::select! {
-                    message = incoming.message() => message,
-                    () = stop.cancelled(), if self.under_way.is_empty() => break,
-                };
-                match message {
-                    Ok(Some(message)) => {
-                        if let Err(reason) = self.take(message).await {
-                            tracing::warn!(reason, "the peer's connection is ended");
-                            break;
-                        }
-                    }
-                    Ok(None) => break,
-                    Err(status) => {
-                        tracing::info!(code = ?status.code(), "the peer's connection broke");
-                        break;
-                    }
-                }
-                if stop.is_cancelled() && self.under_way.is_empty() {
-                    break;
-                }
+            tokio::select! {
+                () = stopped(self.shared.stop.clone(), self.tasks.clone()) => {}
+                () = self.listen(&mut incoming) => {}
             }
         }
         if self.offers.is_some() {
             self.shared.metrics.peer_is_ready(false);
         }
-        // Whoever waits for an answer of the peer learns that there will be none.
-        lock(&self.waiting).clear();
-        self.under_way.close();
-        self.under_way.wait().await;
+        self.under_way.hang_up();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn listen(&mut self, incoming: &mut Streaming<ChaincodeMessage>) {
+        loop {
+            match incoming.message().await {
+                Ok(Some(message)) => {
+                    if let Err(reason) = self.take(message).await {
+                        tracing::warn!(reason, "the peer's connection is ended");
+                        return;
+                    }
+                }
+                Ok(None) => return,
+                Err(status) => {
+                    tracing::info!(code = ?status.code(), "the peer's connection broke");
+                    return;
+                }
+            }
+        }
     }
 
     async fn register(&self) -> Result<(), &'static str> {
@@ -88,7 +83,13 @@ impl Connection {
             Ok(Type::Ready) => self.ready(&message),
             Ok(Type::Keepalive) => self.send(message).await,
             Ok(Type::Transaction) => self.begin(message).await,
-            Ok(Type::Response | Type::Error) => self.answer(message),
+            Ok(Type::Response | Type::Error) => {
+                // A late answer, or one to nothing, harms nobody.
+                if !self.under_way.answer(message) {
+                    tracing::debug!("the peer answered what nobody asks any more");
+                }
+                Ok(())
+            }
             Ok(Type::Init) => {
                 self.refuse(&message, "this chaincode has no Init: define it without --init-required").await
             }
@@ -114,42 +115,27 @@ impl Connection {
         Ok(())
     }
 
-    /// Hands an answer to the transaction that asked.
-    fn answer(&self, message: ChaincodeMessage) -> Result<(), &'static str> {
-        let id = (message.channel_id.clone(), message.txid.clone());
-        let waiting = lock(&self.waiting).get(&id).cloned();
-        match waiting {
-            // Nobody waits any more, or it asked for nothing: a late answer harms nobody.
-            None => Ok(()),
-            Some(waiting) => waiting.try_send(message).map_err(|_| "it answered what was not asked"),
-        }
-    }
-
     async fn begin(&mut self, message: ChaincodeMessage) -> Result<(), &'static str> {
         let Some(offers) = self.offers else { return Err("it sent a transaction before it was ready") };
         if self.shared.stop.is_cancelled() {
             return self.refuse(&message, "this chaincode server is stopping").await;
         }
-        let id = (message.channel_id.clone(), message.txid.clone());
-        let (to_transaction, answers) = mpsc::channel(ANSWERS);
-        if lock(&self.waiting).contains_key(&id) {
+        let Some(place) = self.under_way.begin(&message) else {
             tracing::warn!("a transaction came twice; the first one goes on");
             return Ok(());
-        }
-        lock(&self.waiting).insert(id.clone(), to_transaction);
+        };
         let peer = Peer {
             channel: message.channel_id.clone(),
             txid: message.txid.clone(),
             offers,
             requests: self.outgoing.clone(),
-            answers,
+            place,
             runtime: Handle::current(),
-            patience: self.shared.patience,
+            deadline: tokio::time::Instant::now() + self.shared.patience,
         };
-        let (shared, outgoing, waiting) = (self.shared.clone(), self.outgoing.clone(), self.waiting.clone());
-        self.under_way.spawn(async move {
+        let (shared, outgoing) = (self.shared.clone(), self.outgoing.clone());
+        self.tasks.spawn(async move {
             let reply = execute(&shared, message, peer).await;
-            lock(&waiting).remove(&id);
             // The peer may have gone; it will ask again.
             let _ = outgoing.send(reply).await;
         });
@@ -173,7 +159,7 @@ async fn execute(shared: &Arc<Shared>, message: ChaincodeMessage, peer: Peer) ->
     let (function, Reply { message, outcome }) = match Call::read(&message, shared.clock.now()) {
         Err(refusal) => (String::new(), Reply::refused(&message, &refusal)),
         Ok(call) => match shared.contracts.find(&message.channel_id, &call.chaincode) {
-            None => (call.function, Reply::refused(&message, &Refusal::Chaincode)),
+            None => (call.function, Reply::refused(&message, &unknown())),
             Some(contract) => {
                 let _permit = shared.threads.acquire().await;
                 let (endorser, function) = (shared.endorser.clone(), call.function.clone());
@@ -190,12 +176,19 @@ async fn execute(shared: &Arc<Shared>, message: ChaincodeMessage, peer: Peer) ->
     message
 }
 
+fn unknown() -> Refusal {
+    Refusal::other("unknown-chaincode", "this server runs no chaincode of that name")
+}
+
 fn of(kind: Type) -> ChaincodeMessage {
     ChaincodeMessage { r#type: kind.into(), ..ChaincodeMessage::default() }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Waits until the server was told to stop and no transaction is under way: none begins after the first.
+async fn stopped(stop: CancellationToken, tasks: TaskTracker) {
+    stop.cancelled().await;
+    tasks.close();
+    tasks.wait().await;
 }
 
 /// What a peer gets that asks for a second stream while the server stops.

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use prost::Message;
-use semblance_contract::stub::{Caller, KeyPolicy, QUERY, Stub, StubError};
+use semblance_contract::stub::{Caller, KeyPolicy, QUERY, Stub, StubError, check_value};
 use semblance_core::id::{OrganisationId, TransactionId};
 use semblance_core::limits::{EVENT_BYTES_MAX, STATE_KEY_MAX, STATE_VALUE_MAX};
 use semblance_core::time::Timestamp;
@@ -68,6 +68,11 @@ fn check_key(key: &str) -> Result<(), StubError> {
         return Err(StubError(format!("a key has 1 to {STATE_KEY_MAX} bytes without control characters")));
     }
     Ok(())
+}
+
+/// To a peer, the collection without a name is the public state: private data must never get there.
+fn check_collection(collection: &str) -> Result<(), StubError> {
+    if collection.is_empty() { Err(StubError("a private collection has a name".to_owned())) } else { Ok(()) }
 }
 
 /// A peer has no empty values: to it nothing and an empty one are the same.
@@ -131,7 +136,7 @@ impl Stub for PeerStub<'_> {
 
     fn put(&mut self, key: &str, value: Vec<u8>) -> Result<(), StubError> {
         self.check_write(key, value.len())?;
-        semblance_contract::stub::check_value(&value)?;
+        check_value(&value)?;
         self.writes.put("", key, value);
         Ok(())
     }
@@ -180,12 +185,15 @@ impl Stub for PeerStub<'_> {
             let text = "a block would show what a transaction reads of private data: ask a query";
             return Err(StubError(text.to_owned()));
         }
+        check_collection(collection)?;
         check_key(key)?;
         let request = GetState { key: key.to_owned(), collection: collection.to_owned() };
         Ok(present(self.peer.ask(Type::GetState, &request)?))
     }
 
     fn private_hash(&mut self, collection: &str, key: &str) -> Result<Option<[u8; 32]>, StubError> {
+        check_collection(collection)?;
+        check_key(key)?;
         let request = GetState { key: key.to_owned(), collection: collection.to_owned() };
         let hash = present(self.peer.ask(Type::GetPrivateDataHash, &request)?);
         hash.map(|hash| <[u8; 32]>::try_from(hash).map_err(|_| StubError("a hash has another length".to_owned())))
@@ -193,13 +201,15 @@ impl Stub for PeerStub<'_> {
     }
 
     fn put_private(&mut self, collection: &str, key: &str, value: Vec<u8>) -> Result<(), StubError> {
+        check_collection(collection)?;
         self.check_write(key, value.len())?;
-        semblance_contract::stub::check_value(&value)?;
+        check_value(&value)?;
         self.writes.put(collection, key, value);
         Ok(())
     }
 
     fn purge_private(&mut self, collection: &str, key: &str) -> Result<(), StubError> {
+        check_collection(collection)?;
         self.check_write(key, 0)?;
         self.writes.purge(collection, key);
         Ok(())

@@ -2,6 +2,7 @@
 
 use prost::Message;
 use semblance_contract::stub::{KeyPolicy, StubError};
+use semblance_fabric::MESSAGE_BYTES_MAX;
 use semblance_fabric::policy::Rule;
 use semblance_fabric::proto::protos::chaincode_message::Type;
 use semblance_fabric::proto::protos::write_record::Type as Kind;
@@ -13,6 +14,8 @@ use crate::peer::Peer;
 
 /// The metadata that holds a key's own endorsement policy.
 const VALIDATION_PARAMETER: &str = "VALIDATION_PARAMETER";
+/// Bytes of writes in one message: a larger one than peers take would end the connection for every transaction.
+const BATCH_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 4;
 
 /// Writes in the order they were made.
 #[derive(Debug, Default)]
@@ -48,19 +51,31 @@ impl Writes {
         self.0.push(WriteRecord { key, value, collection, metadata, r#type: kind.into() });
     }
 
-    /// Brings them to the peer, as many at once as it takes.
+    /// Brings them to the peer, as many at once as it takes and a message holds.
     pub(crate) fn send(self, peer: &mut Peer) -> Result<(), StubError> {
         let Some(most) = peer.offers.write_batch else {
             return self.0.into_iter().try_for_each(|record| send_one(peer, record));
         };
-        let mut records = self.0;
-        while !records.is_empty() {
-            let rest = records.split_off(records.len().min(most));
-            peer.ask(Type::WriteBatchState, &WriteBatchState { rec: records })?;
-            records = rest;
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        for record in self.0 {
+            let length = record.encoded_len();
+            if batch.len() == most || bytes + length > BATCH_BYTES_MAX {
+                send_batch(peer, &mut batch)?;
+                bytes = 0;
+            }
+            bytes += length;
+            batch.push(record);
         }
-        Ok(())
+        send_batch(peer, &mut batch)
     }
+}
+
+fn send_batch(peer: &mut Peer, batch: &mut Vec<WriteRecord>) -> Result<(), StubError> {
+    let records = std::mem::take(batch);
+    if records.is_empty() {
+        return Ok(());
+    }
+    peer.ask(Type::WriteBatchState, &WriteBatchState { rec: records }).map(|_| ())
 }
 
 fn send_one(peer: &mut Peer, record: WriteRecord) -> Result<(), StubError> {

@@ -40,7 +40,7 @@ use semblance_hospital::store::Store;
 use semblance_ledger::embedded::block::{BlockData, Header, RecordedTransaction};
 use semblance_proto::v1;
 
-pub use services::{certificate, config, hospital, mark, outbox, search};
+pub use services::{certificate, chaincode, config, hospital, mark, outbox, search};
 
 /// The network of the stored test vectors, whose bytes are where the fuzzer begins.
 pub const NETWORK: NetworkId = NetworkId::from_bytes([0x11; 16]);
@@ -54,6 +54,7 @@ pub const ALL: &[(&str, Decoder)] = &[
     ("audit_head", audit_head),
     ("block", block),
     ("certificate", certificate),
+    ("chaincode", chaincode),
     ("config", config),
     ("consent", consent),
     ("contract", contract),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use prost::Message;
 use rustls_pki_types::CertificateDer;
+use semblance_chaincode::testing::would_run;
 use semblance_core::answer::Answer;
 use semblance_core::denial::Denial;
 use semblance_core::encode::{Reader, Writer};
@@ -36,6 +37,11 @@ pub fn certificate(bytes: &[u8]) {
             assert_eq!(peer.certificate, certificate_digest(bytes));
         }
     }
+}
+
+/// What a peer hands to the chaincode server, with a client's proposal in it.
+pub fn chaincode(bytes: &[u8]) {
+    let _ = would_run(bytes, NOW);
 }
 
 /// A node's configuration.

@@ -1,6 +1,6 @@
 //! What Fabric's failures mean to those who call a ledger.
 
-use semblance_contract::Code;
+use semblance_contract::error::wire::Refusal;
 use semblance_core::id::TransactionId;
 use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
 use semblance_fabric::proto::protos::TxValidationCode;
@@ -14,7 +14,7 @@ const NO_PEERS: &str = "failed to find any endorsing peers for org(s)";
 /// A failed query or endorsement: nothing was written.
 pub(super) fn call_failed(error: &CallError) -> LedgerError {
     if let Some(refusal) = error.refusal() {
-        return refused(refusal);
+        return refused(&refusal);
     }
     if error.is_mismatch() {
         let message = "the peers came to different results: one of them runs another contract, or lags behind";
@@ -45,23 +45,14 @@ fn skew(text: &str) -> Option<LedgerError> {
     Some(LedgerError::Skew { off_by_millis, allowed_millis: PROPOSAL_SKEW_MILLIS })
 }
 
-/// A contract's refusal, or that of the chaincode server before it; the first word says what it is.
-fn refused(refusal: ChaincodeRefusal) -> LedgerError {
-    let Some((code, message)) = refusal.message.split_once(": ") else {
-        return LedgerError::Refused { code: Code::LedgerState.as_str().to_owned(), message: refusal.message };
-    };
-    let numbers = || {
-        let mut words = message.split([' ', ':']);
-        Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
-    };
-    match (code, numbers()) {
-        ("clock-skew", Some((off_by_millis, allowed_millis))) => LedgerError::Skew { off_by_millis, allowed_millis },
-        ("too-large", Some((bytes, limit))) => LedgerError::TooLarge {
-            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
-            limit: usize::try_from(limit).unwrap_or(usize::MAX),
-        },
-        ("identity", _) => LedgerError::Identity(message.to_owned()),
-        _ => LedgerError::Refused { code: code.to_owned(), message: message.to_owned() },
+/// A contract's refusal, or that of the chaincode server before it.
+fn refused(refusal: &ChaincodeRefusal) -> LedgerError {
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    match Refusal::parse(&refusal.message) {
+        Refusal::Skew { off_by_millis, allowed_millis } => LedgerError::Skew { off_by_millis, allowed_millis },
+        Refusal::TooLarge { bytes, limit } => LedgerError::TooLarge { bytes: size(bytes), limit: size(limit) },
+        Refusal::Identity(why) => LedgerError::Identity(why),
+        Refusal::Other { code, message } => LedgerError::Refused { code, message },
     }
 }
 
