@@ -33,6 +33,7 @@ mod error;
 mod events;
 mod gateway;
 mod identity;
+mod offline;
 pub mod policy;
 mod proposal;
 pub mod proto;
@@ -46,5 +47,6 @@ pub use error::{CallError, ChaincodeRefusal, CommitError, PeerDetail, Stage, Sub
 pub use events::{ChaincodeEvent, ChaincodeEvents};
 pub use gateway::{Contract, Deadlines, Gateway, Network, Sources};
 pub use identity::{Identity, Sign, SignError, signer_from_pem};
+pub use offline::OfflineError;
 pub use proposal::{Proposal, ProposalBuilder, Submitted, transaction_id};
 pub use transaction::Transaction;
