@@ -37,6 +37,10 @@ mod offline;
 pub mod policy;
 mod proposal;
 pub mod proto;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 pub use checkpoint::{Checkpoint, Checkpointer, FileCheckpointer, MemoryCheckpointer};
