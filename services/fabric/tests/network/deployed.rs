@@ -90,6 +90,15 @@ impl Deployed {
         BOTH.iter().map(of).collect()
     }
 
+    /// The certificates that the orderers sign with.
+    pub(crate) fn orderers(&self) -> Vec<String> {
+        let folders = |path: PathBuf| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        let organisations = folders(self.directory().join("crypto/ordererOrganizations"));
+        let orderers = organisations.flat_map(|organisation| folders(organisation.join("orderers")));
+        let certificates = orderers.flat_map(|orderer| folders(orderer.join("msp/signcerts")));
+        certificates.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+    }
+
     pub(crate) fn signer(&self, id: &str, who: &str) -> Sign {
         signer_from_pem(&file(&self.organisation(id)[who]["key"])).unwrap()
     }
