@@ -17,8 +17,10 @@ test:
 slow:
     cargo test --workspace --locked --release -- --ignored --test-threads=1
 
-# The ledger's suite on a real Fabric network, with Raft and with SmartBFT (needs FABRIC_BIN and FABRIC_CFG).
+# The client and the ledger's suite on a real Fabric network, with Raft and with SmartBFT (needs FABRIC_BIN and FABRIC_CFG).
 fabric:
+    cargo test --locked -p semblance-fabric --test network
+    SEMBLANCE_CONSENSUS=bft cargo test --locked -p semblance-fabric --test network
     cargo test --locked -p semblance-tests --test fabric
     SEMBLANCE_CONSENSUS=bft cargo test --locked -p semblance-tests --test fabric
 

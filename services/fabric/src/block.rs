@@ -7,6 +7,7 @@ mod action;
 mod rwset;
 mod signed;
 
+pub(crate) use action::proposal_hash;
 pub use action::{Action, Endorsement, Event};
 pub use rwset::{CollectionWrites, Metadatum, Namespace, PrivateWrite, RangeRead, Version, Write};
 pub use signed::{Certificate, Creator, SignatureError};
@@ -14,6 +15,7 @@ pub use signed::{Certificate, Creator, SignatureError};
 use der::asn1::{OctetStringRef, UintRef};
 use der::{Encode, Sequence};
 use prost::Message;
+use prost::encoding::{DecodeContext, decode_key, skip_field};
 use sha2::{Digest, Sha256};
 
 use crate::proto::common::{self, ChannelHeader, Envelope, HeaderType, Payload, SignatureHeader};
@@ -24,6 +26,12 @@ const TRANSACTIONS_MAX: usize = 100_000;
 const SIGNATURES: usize = 0;
 /// Where they hold one validation code a transaction.
 const VALIDATION: usize = 2;
+/// The parts of an envelope: payload (1) and signature (2).
+const ENVELOPE_FIELDS: u32 = 2;
+/// The kind of a transaction that cannot be read; Fabric has none below 0.
+const UNREADABLE: i32 = -1;
+/// Most orderers' signatures that are read.
+const SIGNATURES_MAX: usize = 256;
 
 /// Why a block is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,9 +42,12 @@ pub enum BlockError {
     /// A part is malformed.
     #[error("the block's {0} is malformed")]
     Malformed(&'static str),
-    /// It holds too much.
-    #[error("the block has {0} transactions, more than are read")]
-    TooMany(usize),
+    /// It holds too much of something.
+    #[error("the block has {1} {0}, more than are read")]
+    TooMany(&'static str, usize),
+    /// Two transactions stand in the place of one.
+    #[error("two of the block's transactions are joined into one, which hides the first")]
+    Joined,
     /// Its data are not those that its header names.
     #[error("the block's data do not have the hash in its header")]
     DataHash,
@@ -62,7 +73,7 @@ pub struct Block {
 pub struct Transaction {
     /// Its id; empty for a configuration.
     pub id: String,
-    /// What kind it is ([`HeaderType`]).
+    /// What kind it is ([`HeaderType`]); -1 for one that cannot be read.
     pub kind: i32,
     /// Its channel.
     pub channel: String,
@@ -96,14 +107,14 @@ impl Block {
     /// Reads and checks a block.
     ///
     /// # Errors
-    /// A part is missing or malformed, or the data do not have the header's hash. Transactions that peers found
-    /// malformed are kept with what of them can be read.
+    /// A part is missing or malformed, or the data do not have the header's hash. A malformed transaction that peers
+    /// found invalid is kept: of no kind, with nothing but its bytes.
     pub fn read(block: common::Block) -> Result<Self, BlockError> {
         let header = block.header.ok_or(BlockError::Missing("header"))?;
         let data = block.data.ok_or(BlockError::Missing("data"))?.data;
         let metadata = block.metadata.ok_or(BlockError::Missing("metadata"))?.metadata;
         if data.len() > TRANSACTIONS_MAX {
-            return Err(BlockError::TooMany(data.len()));
+            return Err(BlockError::TooMany("transactions", data.len()));
         }
         if data_hash(&data) != header.data_hash.as_slice() {
             return Err(BlockError::DataHash);
@@ -112,9 +123,16 @@ impl Block {
         // The genesis block comes without validation codes: it was not validated but configured.
         let none = Vec::new();
         let codes = metadata.get(VALIDATION).unwrap_or(&none);
+        if !codes.is_empty() && codes.len() != data.len() {
+            return Err(BlockError::Malformed("list of validation codes"));
+        }
         let transactions = data.iter().enumerate().map(|(place, envelope)| {
             let code = codes.get(place).copied().map_or(if header.number == 0 { 0 } else { -1 }, i32::from);
-            Transaction::read(envelope, code)
+            match Transaction::read(envelope, code) {
+                // Peers keep such a one in its block and skip it; it must not halt whoever follows them.
+                Err(BlockError::Malformed(_)) if code > 0 => Ok(Transaction::malformed(envelope, code)),
+                read => read,
+            }
         });
         let transactions = transactions.collect::<Result<_, _>>()?;
         let signatures = match metadata.get(SIGNATURES) {
@@ -134,6 +152,7 @@ impl Block {
 impl Transaction {
     fn read(envelope: &[u8], code: i32) -> Result<Self, BlockError> {
         let malformed = |what| move |_: prost::DecodeError| BlockError::Malformed(what);
+        once(envelope)?;
         let envelope = Envelope::decode(envelope).map_err(malformed("envelope"))?;
         let payload = Payload::decode(envelope.payload.as_slice()).map_err(malformed("payload"))?;
         let header = payload.header.unwrap_or_default();
@@ -152,6 +171,22 @@ impl Transaction {
             data: payload.data,
             headers: (header.channel_header, header.signature_header),
         })
+    }
+
+    /// One that cannot be read. It has no id, so that no signature of its creator verifies.
+    fn malformed(envelope: &[u8], code: i32) -> Self {
+        Self {
+            id: String::new(),
+            kind: UNREADABLE,
+            channel: String::new(),
+            millis: 0,
+            code,
+            creator: Creator::read(&[]),
+            nonce: Vec::new(),
+            signed: (envelope.to_vec(), Vec::new()),
+            data: Vec::new(),
+            headers: (Vec::new(), Vec::new()),
+        }
     }
 
     /// Whether it is a call of a chaincode.
@@ -186,13 +221,34 @@ impl Transaction {
     }
 }
 
+/// Refuses two envelopes in one's place. A block's hash is over its envelopes one after the other, and two of them
+/// together read as the second one: a peer could hide the first. No orderer writes that, so it is no transaction.
+fn once(envelope: &[u8]) -> Result<(), BlockError> {
+    let (mut rest, mut last) = (envelope, 0);
+    while !rest.is_empty() {
+        let field = next_field(&mut rest).map_err(|_| BlockError::Malformed("envelope"))?;
+        // The parts of an envelope come in order; what a later version adds comes behind them.
+        if field <= last && field <= ENVELOPE_FIELDS {
+            return Err(BlockError::Joined);
+        }
+        last = last.max(field);
+    }
+    Ok(())
+}
+
+fn next_field(rest: &mut &[u8]) -> Result<u32, prost::DecodeError> {
+    let (field, wire) = decode_key(rest)?;
+    skip_field(wire, field, rest, DecodeContext::default())?;
+    Ok(field)
+}
+
 fn millis(timestamp: prost_types::Timestamp) -> u64 {
     let seconds = u64::try_from(timestamp.seconds).unwrap_or_default();
     let rest = u64::try_from(timestamp.nanos / 1_000_000).unwrap_or_default();
     seconds.saturating_mul(1000).saturating_add(rest)
 }
 
-fn data_hash(data: &[Vec<u8>]) -> [u8; 32] {
+pub(crate) fn data_hash(data: &[Vec<u8>]) -> [u8; 32] {
     let mut hash = Sha256::new();
     data.iter().for_each(|envelope| hash.update(envelope));
     hash.finalize().into()
@@ -206,7 +262,7 @@ struct HeaderSequence<'a> {
     data: OctetStringRef<'a>,
 }
 
-fn header_bytes(header: &common::BlockHeader) -> Result<Vec<u8>, BlockError> {
+pub(crate) fn header_bytes(header: &common::BlockHeader) -> Result<Vec<u8>, BlockError> {
     let malformed = |_| BlockError::Malformed("header");
     let number = header.number.to_be_bytes();
     HeaderSequence {
@@ -221,7 +277,10 @@ fn header_bytes(header: &common::BlockHeader) -> Result<Vec<u8>, BlockError> {
 fn orderer_signatures(bytes: &[u8], header: &[u8]) -> Result<Vec<OrdererSignature>, BlockError> {
     let malformed = |_| BlockError::Malformed("orderers' signatures");
     let metadata = common::Metadata::decode(bytes).map_err(malformed)?;
-    let signatures = metadata.signatures.into_iter().take(256).map(|signature| {
+    if metadata.signatures.len() > SIGNATURES_MAX {
+        return Err(BlockError::TooMany("orderers' signatures", metadata.signatures.len()));
+    }
+    let signatures = metadata.signatures.into_iter().map(|signature| {
         // A BFT orderer signs with a short header that names it by number.
         let (signer, own) = if signature.signature_header.is_empty() {
             let identifier = common::IdentifierHeader::decode(signature.identifier_header.as_slice());

@@ -1,7 +1,7 @@
 //! How far a follower came, kept so that it goes on there after a restart.
 
 use std::collections::HashSet;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A place among a channel's events: everything of earlier blocks was handled, and of this block these transactions.
@@ -39,6 +39,9 @@ impl Checkpointer for MemoryCheckpointer {
     }
 }
 
+/// The longest file that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 1024;
+
 /// Keeps it in a file, which is replaced whole and synced.
 #[derive(Debug)]
 pub struct FileCheckpointer {
@@ -52,14 +55,20 @@ impl FileCheckpointer {
     /// # Errors
     /// The file cannot be read or holds something else.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let checkpoint = match std::fs::read_to_string(path) {
-            Ok(text) => Some(read(&text).ok_or_else(|| {
-                io::Error::new(io::ErrorKind::InvalidData, format!("{} holds no checkpoint", path.display()))
-            })?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        let file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self { path: path.to_path_buf(), checkpoint: None });
+            }
             Err(error) => return Err(error),
         };
-        Ok(Self { path: path.to_path_buf(), checkpoint })
+        let mut text = String::new();
+        file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+        let checkpoint = read(&text).ok_or_else(|| {
+            let text = format!("{} holds no checkpoint: remove it to begin anew", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        })?;
+        Ok(Self { path: path.to_path_buf(), checkpoint: Some(checkpoint) })
     }
 }
 
@@ -69,7 +78,9 @@ impl Checkpointer for FileCheckpointer {
     }
 
     fn keep(&mut self, checkpoint: Checkpoint) -> io::Result<()> {
-        let new = self.path.with_extension("new");
+        let mut new = self.path.clone().into_os_string();
+        new.push(".new");
+        let new = PathBuf::from(new);
         let mut file = std::fs::File::create(&new)?;
         file.write_all(write(&checkpoint).as_bytes())?;
         file.sync_all()?;
@@ -105,6 +116,11 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// Begins behind a checkpoint.
+    pub(crate) fn from(block: u64, transaction: String) -> Self {
+        Self { block, transactions: HashSet::from([transaction]) }
+    }
+
     /// Whether an event is new; of a block that lies behind nothing is.
     pub(crate) fn is_new(&mut self, block: u64, transaction: &str) -> bool {
         if block < self.block {

@@ -4,7 +4,7 @@ use prost::Message;
 use tonic::Request;
 
 use crate::error::{CallError, Stage};
-use crate::gateway::Network;
+use crate::gateway::{Gateway, Network};
 use crate::identity::digest;
 use crate::proto::gateway::{CommitStatusRequest, SignedCommitStatusRequest};
 
@@ -39,6 +39,13 @@ impl Commit {
         };
         let (network, request) = (network.clone(), request.encode_to_vec());
         Self { network, transaction_id: transaction_id.to_owned(), request, signature: None }
+    }
+
+    /// Takes up a question that was put together elsewhere.
+    pub(crate) fn resume(gateway: &Gateway, request: Vec<u8>, signature: Vec<u8>) -> Result<Self, &'static str> {
+        let asked = CommitStatusRequest::decode(request.as_slice()).map_err(|_| "the request")?;
+        let network = gateway.network(&asked.channel_id);
+        Ok(Self { network, transaction_id: asked.transaction_id, request, signature: Some(signature) })
     }
 
     /// The transaction's id.

@@ -8,6 +8,7 @@ use prost_types::Timestamp;
 use tonic::Streaming;
 
 use crate::connection::MESSAGE_BYTES_MAX;
+use crate::error::code;
 use crate::gateway::Network;
 use crate::identity::{SignError, digest};
 use crate::proposal::transaction_id;
@@ -42,13 +43,13 @@ pub enum DeliverError {
         status: i32,
     },
     /// The peer sent what was not asked for.
-    #[error("the peer sent something else than a block")]
+    #[error("the peer sent something else than the next block")]
     Malformed,
 }
 
 impl From<tonic::Status> for DeliverError {
     fn from(status: tonic::Status) -> Self {
-        Self::Broken { code: status.code(), message: status.message().to_owned() }
+        Self::Broken { code: code(&status), message: status.message().to_owned() }
     }
 }
 
@@ -75,8 +76,8 @@ impl Network {
         let (payload, _) = self.blocks_request(from, to);
         let signature = self.gateway.sign(&payload)?;
         let opened = self.deliver().deliver_with_private_data(asked(payload, signature)).await?;
-        Ok(answers(opened.into_inner(), |answer| match answer {
-            Response::BlockAndPrivateData(block) => Some(block),
+        Ok(answers(opened.into_inner(), Expected { next: from, to }, |answer| match answer {
+            Response::BlockAndPrivateData(block) => Some((number(block.block.as_ref())?, block)),
             _ => None,
         }))
     }
@@ -98,9 +99,10 @@ impl Network {
         payload: Vec<u8>,
         signature: Vec<u8>,
     ) -> Result<BlockStream<Block>, DeliverError> {
+        let expected = expected(&payload).ok_or(DeliverError::Malformed)?;
         let opened = self.deliver().deliver(asked(payload, signature)).await?;
-        Ok(answers(opened.into_inner(), |answer| match answer {
-            Response::Block(block) => Some(block),
+        Ok(answers(opened.into_inner(), expected, |answer| match answer {
+            Response::Block(block) => Some((number(Some(&block))?, block)),
             _ => None,
         }))
     }
@@ -136,21 +138,66 @@ fn asked(payload: Vec<u8>, signature: Vec<u8>) -> impl Stream<Item = Envelope> +
     futures::stream::once(futures::future::ready(Envelope { payload, signature })).chain(futures::stream::pending())
 }
 
-/// The answers of the wanted kind; success at the end ends the stream, anything else is an error and ends it too.
+/// Which blocks are still to come.
+#[derive(Clone, Copy)]
+struct Expected {
+    next: u64,
+    to: Option<u64>,
+}
+
+/// What a request asks for.
+fn expected(payload: &[u8]) -> Option<Expected> {
+    let seek = SeekInfo::decode(Payload::decode(payload).ok()?.data.as_slice()).ok()?;
+    let specified = |position: Option<SeekPosition>| match position?.r#type? {
+        Position::Specified(SeekSpecified { number }) => Some(number),
+        _ => None,
+    };
+    Some(Expected { next: specified(seek.start)?, to: specified(seek.stop).filter(|last| *last != u64::MAX) })
+}
+
+fn number(block: Option<&Block>) -> Option<u64> {
+    Some(block?.header.as_ref()?.number)
+}
+
+/// The answers of the wanted kind, one block after the other. It ends with success after the last one, or with an error:
+/// a peer that hangs up early has not told everything.
 fn answers<T: Send + 'static>(
     stream: Streaming<DeliverResponse>,
-    wanted: impl Fn(Response) -> Option<T> + Send + 'static,
+    expected: Expected,
+    wanted: fn(Response) -> Option<(u64, T)>,
 ) -> BlockStream<T> {
-    let answers = stream.scan(false, move |ended, answer| {
-        let item = match answer.map(|answer| answer.r#type) {
-            _ if *ended => None,
-            Ok(Some(Response::Status(status))) if status == Status::Success as i32 => None,
-            Ok(Some(Response::Status(status))) => Some(Err(DeliverError::Refused { status })),
-            Ok(answer) => Some(answer.and_then(&wanted).ok_or(DeliverError::Malformed)),
-            Err(status) => Some(Err(status.into())),
-        };
-        *ended = !matches!(item, Some(Ok(_)));
-        futures::future::ready(item)
+    let state = (Some(stream), expected, wanted);
+    let answers = futures::stream::unfold(state, |(stream, expected, wanted)| async move {
+        let mut stream = stream?;
+        match next(&mut stream, expected, wanted).await {
+            Ok(Some(block)) => {
+                let expected = Expected { next: expected.next.saturating_add(1), ..expected };
+                Some((Ok(block), (Some(stream), expected, wanted)))
+            }
+            Ok(None) => None,
+            Err(error) => Some((Err(error), (None, expected, wanted))),
+        }
     });
     Box::pin(answers)
+}
+
+async fn next<T>(
+    stream: &mut Streaming<DeliverResponse>,
+    expected: Expected,
+    wanted: fn(Response) -> Option<(u64, T)>,
+) -> Result<Option<T>, DeliverError> {
+    let ended = || DeliverError::Broken { code: tonic::Code::Unavailable, message: "the peer hung up".to_owned() };
+    match stream.message().await?.ok_or_else(ended)?.r#type {
+        Some(Response::Status(status)) if status == Status::Success as i32 => {
+            let complete = expected.to.is_some_and(|last| expected.next > last);
+            if complete { Ok(None) } else { Err(ended()) }
+        }
+        Some(Response::Status(status)) => Err(DeliverError::Refused { status }),
+        answer => match answer.and_then(wanted) {
+            Some((number, block)) if number == expected.next && expected.to.is_none_or(|last| number <= last) => {
+                Ok(Some(block))
+            }
+            _ => Err(DeliverError::Malformed),
+        },
+    }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong, by the stage it goes wrong at, each with what every peer said.
 
 use prost::Message;
-use tonic::{Code, Status};
+use tonic::{Code, Status, TimeoutExpired};
 
 use crate::identity::SignError;
 use crate::proto::gateway::ErrorDetail;
@@ -11,7 +11,7 @@ use crate::proto::protos::TxValidationCode;
 /// Most details of one failed call.
 const DETAILS_MAX: usize = 256;
 /// What the name of a detail's type ends in.
-const DETAIL: &str = "gateway.ErrorDetail";
+pub(crate) const DETAIL: &str = "gateway.ErrorDetail";
 /// How SmartBFT's orderers tell that a request has reached them by way of others (its request pool's errors).
 const KNOWN: [&str; 2] = ["request already processed", "request already exists"];
 /// How a gateway tells that peers came to different results.
@@ -30,15 +30,18 @@ pub enum Stage {
     Submit,
     /// Asking what became of it: it may yet be committed.
     CommitStatus,
+    /// Following a chaincode's events; there is no transaction.
+    Events,
 }
 
 impl std::fmt::Display for Stage {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
-            Self::Evaluate => "evaluating",
-            Self::Endorse => "endorsing",
-            Self::Submit => "submitting",
-            Self::CommitStatus => "asking for the commit status",
+            Self::Evaluate => "evaluating transaction",
+            Self::Endorse => "endorsing transaction",
+            Self::Submit => "submitting transaction",
+            Self::CommitStatus => "asking for the commit status of transaction",
+            Self::Events => "following events of chaincode",
         })
     }
 }
@@ -56,11 +59,11 @@ pub struct PeerDetail {
 
 /// A stage that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{stage} transaction {transaction_id} failed ({code:?}): {}", self.text())]
+#[error("{stage} {transaction_id} failed ({code:?}): {}", self.text())]
 pub struct CallError {
     /// The stage.
     pub stage: Stage,
-    /// The transaction.
+    /// The transaction; for [`Stage::Events`] the chaincode.
     pub transaction_id: String,
     /// What gRPC calls it.
     pub code: Code,
@@ -68,7 +71,7 @@ pub struct CallError {
     pub message: String,
     /// What each peer said.
     pub details: Vec<PeerDetail>,
-    /// Whether there was not even a connection.
+    /// Whether nothing left this machine: it could not be signed, or there was not even a connection.
     pub never_sent: bool,
 }
 
@@ -86,15 +89,16 @@ impl CallError {
         Self {
             stage,
             transaction_id: transaction_id.to_owned(),
-            code: status.code(),
+            code: code(status),
             message: status.message().to_owned(),
-            details: details(status.details()),
+            details: PeerDetail::read_all(status.details()),
             never_sent: never_sent(status),
         }
     }
 
     pub(crate) fn unsigned(stage: Stage, transaction_id: &str, error: &SignError) -> Self {
-        Self::local(stage, transaction_id, Code::FailedPrecondition, error.to_string())
+        let error = Self::local(stage, transaction_id, Code::FailedPrecondition, error.to_string());
+        Self { never_sent: true, ..error }
     }
 
     pub(crate) fn malformed(stage: Stage, transaction_id: &str, what: &str) -> Self {
@@ -132,6 +136,17 @@ impl CallError {
     pub fn is_mismatch(&self) -> bool {
         let mut said = self.details.iter().map(|detail| &detail.message).chain([&self.message]);
         self.stage == Stage::Endorse && said.any(|text| text.contains(MISMATCH))
+    }
+
+    /// Whether the transaction may take effect in spite of the failure: it is to be asked for
+    /// ([`crate::Transaction::commit`]) before it is sent again under another id.
+    #[must_use]
+    pub const fn outcome_unknown(&self) -> bool {
+        match self.stage {
+            Stage::Evaluate | Stage::Endorse | Stage::Events => false,
+            Stage::Submit => !self.never_sent,
+            Stage::CommitStatus => true,
+        }
     }
 
     /// The gateway's text with what each peer said.
@@ -179,14 +194,27 @@ pub enum SubmitError {
     Commit(#[from] CommitError),
 }
 
-/// The details beside a failed call; what cannot be read is left out.
-pub(crate) fn details(bytes: &[u8]) -> Vec<PeerDetail> {
-    let Ok(status) = google::rpc::Status::decode(bytes) else { return Vec::new() };
-    let typed = status.details.into_iter().filter(|detail| detail.type_url.ends_with(DETAIL)).take(DETAILS_MAX);
-    let decoded = typed.filter_map(|detail| ErrorDetail::decode(detail.value.as_slice()).ok());
-    decoded
-        .map(|detail| PeerDetail { address: detail.address, msp_id: detail.msp_id, message: detail.message })
-        .collect()
+impl SubmitError {
+    /// Whether the transaction may take effect in spite of the failure.
+    #[must_use]
+    pub const fn outcome_unknown(&self) -> bool {
+        match self {
+            Self::Call(error) => error.outcome_unknown(),
+            Self::Commit(_) => false,
+        }
+    }
+}
+
+impl PeerDetail {
+    /// Reads the details beside a failed call (`grpc-status-details-bin`, a `google.rpc.Status`): at most the first 256
+    /// of them; what cannot be read is left out.
+    #[must_use]
+    pub fn read_all(bytes: &[u8]) -> Vec<Self> {
+        let Ok(status) = google::rpc::Status::decode(bytes) else { return Vec::new() };
+        let typed = status.details.into_iter().filter(|detail| detail.type_url.ends_with(DETAIL)).take(DETAILS_MAX);
+        let decoded = typed.filter_map(|detail| ErrorDetail::decode(detail.value.as_slice()).ok());
+        decoded.map(|ErrorDetail { address, msp_id, message }| Self { address, msp_id, message }).collect()
+    }
 }
 
 /// Reads `chaincode response <status>, <message>`.
@@ -194,6 +222,19 @@ fn refusal(text: &str) -> Option<ChaincodeRefusal> {
     let (_, rest) = text.split_once(REFUSAL)?;
     let (status, message) = rest.split_once(", ")?;
     Some(ChaincodeRefusal { status: status.parse().ok()?, message: message.to_owned() })
+}
+
+/// The code, as a gateway would have it: tonic calls its own deadline a cancellation, and a connection that breaks under
+/// a call anything. Only what happened on this side has a source.
+pub(crate) fn code(status: &Status) -> Code {
+    if status.code() == Code::Cancelled && status.message() == TimeoutExpired(()).to_string() {
+        return Code::DeadlineExceeded;
+    }
+    let here = std::error::Error::source(status).is_some();
+    match status.code() {
+        Code::Unknown | Code::Internal | Code::Cancelled if here => Code::Unavailable,
+        code => code,
+    }
 }
 
 /// Whether the connection could not even be made.
@@ -246,6 +287,6 @@ mod tests {
         for text in ["", "chaincode response", "chaincode response x, y", "chaincode response 500"] {
             assert_eq!(CallError::new(Stage::Endorse, "id", &status(text, &[text])).refusal(), None, "{text}");
         }
-        assert_eq!(details(b"\xff\xff\xff"), []);
+        assert_eq!(PeerDetail::read_all(b"\xff\xff\xff"), []);
     }
 }

@@ -67,8 +67,10 @@ impl Network {
     /// Follows events with a request that was signed elsewhere, or by the gateway's own identity.
     #[must_use]
     pub fn chaincode_events_signed(&self, request: Vec<u8>, signature: Option<Vec<u8>>) -> ChaincodeEvents {
-        let follower = Follower { network: self.clone(), request, signature, stream: None, waiting: VecDeque::new() };
-        let events = futures::stream::unfold((Some(follower), Seen::default()), |(follower, mut seen)| async move {
+        let (chaincode, seen) = begun(&request);
+        let (network, waiting) = (self.clone(), VecDeque::new());
+        let follower = Follower { network, chaincode, request, signature, stream: None, waiting };
+        let events = futures::stream::unfold((Some(follower), seen), |(follower, mut seen)| async move {
             let mut follower = follower?;
             loop {
                 match follower.next().await {
@@ -85,8 +87,19 @@ impl Network {
     }
 }
 
+/// What a request asks for, and what lies behind it already.
+fn begun(request: &[u8]) -> (String, Seen) {
+    let request = ChaincodeEventsRequest::decode(request).unwrap_or_default();
+    let seen = match request.start_position.and_then(|position| position.r#type) {
+        Some(Position::Specified(SeekSpecified { number })) => Seen::from(number, request.after_transaction_id),
+        _ => Seen::default(),
+    };
+    (request.chaincode_id, seen)
+}
+
 struct Follower {
     network: Network,
+    chaincode: String,
     request: Vec<u8>,
     signature: Option<Vec<u8>>,
     stream: Option<Streaming<ChaincodeEventsResponse>>,
@@ -95,28 +108,20 @@ struct Follower {
 
 impl Follower {
     async fn next(&mut self) -> Result<Option<ChaincodeEvent>, CallError> {
-        let failed = |status| CallError::new(Stage::Evaluate, "", &status);
         loop {
             if let Some(event) = self.waiting.pop_front() {
                 return Ok(Some(event));
             }
-            let stream = match &mut self.stream {
+            let mut stream = match self.stream.take() {
                 Some(stream) => stream,
-                none => {
-                    let signature = match self.signature.take() {
-                        Some(signature) => signature,
-                        None => self
-                            .network
-                            .gateway
-                            .sign(&self.request)
-                            .map_err(|error| CallError::unsigned(Stage::Evaluate, "", &error))?,
-                    };
-                    let request = SignedChaincodeEventsRequest { request: self.request.clone(), signature };
-                    let opened = self.network.gateway.client().chaincode_events(request).await;
-                    none.insert(opened.map_err(failed)?.into_inner())
-                }
+                None => self.open().await?,
             };
-            let Some(answer) = stream.message().await.map_err(failed)? else { return Ok(None) };
+            let answer = stream.message().await.map_err(|status| self.failed(&status))?;
+            self.stream = Some(stream);
+            let Some(answer) = answer else { return Ok(None) };
+            if answer.events.iter().any(|event| event.chaincode_id != self.chaincode) {
+                return Err(CallError::malformed(Stage::Events, &self.chaincode, "an event of another chaincode"));
+            }
             let block = answer.block_number;
             self.waiting.extend(answer.events.into_iter().map(|event| ChaincodeEvent {
                 block,
@@ -125,5 +130,21 @@ impl Follower {
                 payload: event.payload,
             }));
         }
+    }
+
+    async fn open(&mut self) -> Result<Streaming<ChaincodeEventsResponse>, CallError> {
+        let gateway = &self.network.gateway;
+        let unsigned = |error| CallError::unsigned(Stage::Events, &self.chaincode, &error);
+        let signature = match self.signature.take() {
+            Some(signature) => signature,
+            None => gateway.sign(&self.request).map_err(unsigned)?,
+        };
+        let request = SignedChaincodeEventsRequest { request: self.request.clone(), signature };
+        let opened = gateway.client().chaincode_events(request).await;
+        Ok(opened.map_err(|status| self.failed(&status))?.into_inner())
+    }
+
+    fn failed(&self, status: &tonic::Status) -> CallError {
+        CallError::new(Stage::Events, &self.chaincode, status)
     }
 }

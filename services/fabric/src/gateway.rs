@@ -111,6 +111,12 @@ pub struct Network {
 }
 
 impl Network {
+    /// The gateway it is seen through.
+    #[must_use]
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
     /// The address of the peer it is seen through.
     #[must_use]
     pub fn address(&self) -> &str {

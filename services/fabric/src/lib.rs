@@ -34,9 +34,14 @@ mod error;
 mod events;
 mod gateway;
 mod identity;
+mod offline;
 pub mod policy;
 mod proposal;
 pub mod proto;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 pub use checkpoint::{Checkpoint, Checkpointer, FileCheckpointer, MemoryCheckpointer};
@@ -47,5 +52,6 @@ pub use error::{CallError, ChaincodeRefusal, CommitError, PeerDetail, Stage, Sub
 pub use events::{ChaincodeEvent, ChaincodeEvents};
 pub use gateway::{Contract, Deadlines, Gateway, Network, Sources};
 pub use identity::{Identity, Sign, SignError, signer_from_pem};
+pub use offline::OfflineError;
 pub use proposal::{Proposal, ProposalBuilder, Submitted, transaction_id};
 pub use transaction::Transaction;

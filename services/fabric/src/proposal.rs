@@ -164,6 +164,30 @@ impl Proposal {
         &self.contract
     }
 
+    /// The header, and the payload without private input: what its endorsers answer to.
+    pub(crate) fn parts(&self) -> Option<(Header, Vec<u8>)> {
+        let proposal = ProposalMessage::decode(self.bytes.as_slice()).ok()?;
+        let payload = ChaincodeProposalPayload::decode(proposal.payload.as_slice()).ok()?;
+        let public = ChaincodeProposalPayload { input: payload.input, transient_map: HashMap::new() };
+        Some((Header::decode(proposal.header.as_slice()).ok()?, public.encode_to_vec()))
+    }
+
+    /// Takes up a proposal that was made elsewhere.
+    pub(crate) fn resume(gateway: &Gateway, bytes: Vec<u8>, signature: Vec<u8>) -> Result<Self, &'static str> {
+        let proposal = ProposalMessage::decode(bytes.as_slice()).map_err(|_| "the proposal")?;
+        let header = Header::decode(proposal.header.as_slice()).map_err(|_| "the header")?;
+        let channel = ChannelHeader::decode(header.channel_header.as_slice()).map_err(|_| "the channel header")?;
+        let extension = ChaincodeHeaderExtension::decode(channel.extension.as_slice()).map_err(|_| "the extension")?;
+        let chaincode = extension.chaincode_id.ok_or("the name of the chaincode")?.name;
+        let contract = gateway.network(&channel.channel_id).contract(&chaincode);
+        Ok(Self { contract, transaction_id: channel.tx_id, bytes, signature, organisations: Vec::new() })
+    }
+
+    /// Names the members whose peers endorse, or run the query; it is not part of what is signed.
+    pub fn organisations(self, organisations: impl IntoIterator<Item = String>) -> Self {
+        Self { organisations: organisations.into_iter().collect(), ..self }
+    }
+
     fn message(&self) -> SignedProposal {
         SignedProposal { proposal_bytes: self.bytes.clone(), signature: self.signature.clone() }
     }

@@ -3,19 +3,16 @@
 use prost::Message;
 use tonic::Request;
 
+use crate::block::{Action, proposal_hash};
 use crate::commit::Commit;
 use crate::error::{CallError, Stage};
-use crate::gateway::Network;
+use crate::gateway::{Gateway, Network};
 use crate::identity::{SignError, digest};
 use crate::proposal::Proposal;
-use crate::proto::common::{ChannelHeader, Envelope, Payload, SignatureHeader};
+use crate::proto::common::{ChannelHeader, Envelope, Payload};
 use crate::proto::gateway::SubmitRequest;
-use crate::proto::msp::SerializedIdentity;
-use crate::proto::protos::{
-    ChaincodeAction, ChaincodeActionPayload, ProposalResponsePayload, Transaction as TransactionMessage,
-};
 
-/// An endorsed transaction. It is the proposal's own: channel, id and creator were compared.
+/// An endorsed transaction. It is the proposal's own: its headers were compared, and what the endorsers answered to.
 #[derive(Clone)]
 #[must_use]
 pub struct Transaction {
@@ -27,27 +24,38 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// Reads what the gateway prepared, and checks that it is what was asked for.
+    /// Reads what the gateway prepared, and checks that it is what was asked for: whoever signs it must not be made to
+    /// sign something else.
     pub(crate) fn read(proposal: &Proposal, envelope: Envelope) -> Result<Self, &'static str> {
-        let contract = proposal.contract();
+        let (header, payload) = proposal.parts().ok_or("the proposal itself")?;
+        let prepared = Payload::decode(envelope.payload.as_slice()).map_err(|_| "the payload")?;
+        if prepared.header.as_ref() != Some(&header) {
+            return Err("it is of another transaction, or of another creator");
+        }
+        let action = action(&prepared)?;
+        let asked = proposal_hash(&header.channel_header, &header.signature_header, &payload);
+        if !action.of_proposal || action.proposal_hash != asked {
+            return Err("the endorsers answered to another proposal");
+        }
+        Self::of(&proposal.contract().network, proposal.transaction_id(), envelope, action)
+    }
+
+    /// Takes up a transaction that was prepared elsewhere.
+    pub(crate) fn resume(gateway: &Gateway, envelope: Envelope) -> Result<Self, &'static str> {
         let payload = Payload::decode(envelope.payload.as_slice()).map_err(|_| "the payload")?;
-        let header = payload.header.ok_or("the header is missing")?;
+        let header = payload.header.as_ref().ok_or("the header")?;
         let channel = ChannelHeader::decode(header.channel_header.as_slice()).map_err(|_| "the channel header")?;
-        let signature = SignatureHeader::decode(header.signature_header.as_slice()).map_err(|_| "the creator")?;
-        if channel.channel_id != contract.network.channel() || channel.tx_id != proposal.transaction_id() {
-            return Err("it is of another transaction");
+        let action = action(&payload)?;
+        Self::of(&gateway.network(&channel.channel_id), &channel.tx_id, envelope, action)
+    }
+
+    fn of(network: &Network, id: &str, envelope: Envelope, action: Action) -> Result<Self, &'static str> {
+        let endorsers: Vec<String> = action.endorsements.into_iter().map(|one| one.endorser.msp_id).collect();
+        if endorsers.is_empty() || endorsers.iter().any(String::is_empty) {
+            return Err("the list of endorsers");
         }
-        if signature.creator != proposal.gateway().identity().bytes() {
-            return Err("it is of another creator");
-        }
-        let (result, endorsers) = endorsed(&payload.data).ok_or("the endorsed action")?;
-        Ok(Self {
-            network: contract.network.clone(),
-            transaction_id: proposal.transaction_id().to_owned(),
-            envelope,
-            result,
-            endorsers,
-        })
+        let (network, transaction_id) = (network.clone(), id.to_owned());
+        Ok(Self { network, transaction_id, envelope, result: action.response, endorsers })
     }
 
     /// The transaction's id.
@@ -123,14 +131,7 @@ impl Transaction {
     }
 }
 
-/// What the chaincode returned, and who endorsed it.
-fn endorsed(data: &[u8]) -> Option<(Vec<u8>, Vec<String>)> {
-    let action = TransactionMessage::decode(data).ok()?.actions.into_iter().next()?;
-    let action = ChaincodeActionPayload::decode(action.payload.as_slice()).ok()?.action?;
-    let response = ProposalResponsePayload::decode(action.proposal_response_payload.as_slice()).ok()?;
-    let response = ChaincodeAction::decode(response.extension.as_slice()).ok()?.response?;
-    let identities = action.endorsements.iter();
-    let identities = identities.map(|one| SerializedIdentity::decode(one.endorser.as_slice()).ok());
-    let endorsers = identities.map(|identity| identity.map(|identity| identity.mspid)).collect::<Option<_>>()?;
-    Some((response.payload, endorsers))
+fn action(payload: &Payload) -> Result<Action, &'static str> {
+    let header = payload.header.as_ref().ok_or("the header")?;
+    Action::read(&payload.data, (&header.channel_header, &header.signature_header)).map_err(|_| "the endorsed action")
 }

@@ -2,6 +2,7 @@
 //! the very same bytes again. Fuzz targets call these, and so does a plain test over a corpus and its mutations.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "test code: a panic is how it fails")]
 
+mod fabric;
 mod services;
 
 use std::cell::RefCell;
@@ -40,6 +41,7 @@ use semblance_hospital::store::Store;
 use semblance_ledger::embedded::block::{BlockData, Header, RecordedTransaction};
 use semblance_proto::v1;
 
+pub use fabric::{fabric_block, fabric_error};
 pub use services::{certificate, chaincode, config, hospital, mark, outbox, search};
 
 /// The network of the stored test vectors, whose bytes are where the fuzzer begins.
@@ -60,6 +62,8 @@ pub const ALL: &[(&str, Decoder)] = &[
     ("contract", contract),
     ("entry", entry),
     ("event", event),
+    ("fabric_block", fabric_block),
+    ("fabric_error", fabric_error),
     ("fingerprint", fingerprint),
     ("hospital", hospital),
     ("hpoa", hpoa),

@@ -15,7 +15,7 @@ use crate::proto::rwset::TxReadWriteSet;
 /// Most endorsements that are read.
 const ENDORSEMENTS_MAX: usize = 256;
 /// Most namespaces that are read.
-const NAMESPACES_MAX: usize = 64;
+const NAMESPACES_MAX: usize = 256;
 
 /// A call with its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,9 @@ pub struct Action {
     pub namespaces: Vec<Namespace>,
     /// Who endorsed it.
     pub endorsements: Vec<Endorsement>,
-    /// Whether what was endorsed is an answer to this very proposal.
+    /// The hash of the proposal that the endorsers answered.
+    pub proposal_hash: Vec<u8>,
+    /// Whether it is that of the proposal in this very transaction.
     pub of_proposal: bool,
 }
 
@@ -69,7 +71,7 @@ impl Endorsement {
 }
 
 impl Action {
-    pub(super) fn read(data: &[u8], (channel, signature): (&[u8], &[u8])) -> Result<Self, BlockError> {
+    pub(crate) fn read(data: &[u8], (channel, signature): (&[u8], &[u8])) -> Result<Self, BlockError> {
         let malformed = |what| move |_: prost::DecodeError| BlockError::Malformed(what);
         let transaction = Transaction::decode(data).map_err(malformed("transaction"))?;
         let [action] = <[_; 1]>::try_from(transaction.actions).map_err(|_| BlockError::Malformed("list of actions"))?;
@@ -79,12 +81,11 @@ impl Action {
             .map_err(malformed("proposal response"))?;
         let result = ChaincodeAction::decode(response.extension.as_slice()).map_err(malformed("chaincode action"))?;
         // The payload here is already without private input, as it was when the endorser hashed it.
-        let proposal = Sha256::new()
-            .chain_update(channel)
-            .chain_update(signature)
-            .chain_update(&payload.chaincode_proposal_payload)
-            .finalize();
-        let endorsements = endorsed.endorsements.into_iter().take(ENDORSEMENTS_MAX).map(|one| Endorsement {
+        let proposal = proposal_hash(channel, signature, &payload.chaincode_proposal_payload);
+        if endorsed.endorsements.len() > ENDORSEMENTS_MAX {
+            return Err(BlockError::TooMany("endorsements", endorsed.endorsements.len()));
+        }
+        let endorsements = endorsed.endorsements.into_iter().map(|one| Endorsement {
             endorser: Creator::read(&one.endorser),
             bytes: [endorsed.proposal_response_payload.as_slice(), &one.endorser].concat(),
             signature: one.signature,
@@ -100,9 +101,16 @@ impl Action {
             event: event(&result.events)?,
             namespaces: namespaces(&result.results)?,
             endorsements: endorsements.collect(),
-            of_proposal: response.proposal_hash == proposal.as_slice(),
+            of_proposal: response.proposal_hash == proposal,
+            proposal_hash: response.proposal_hash,
         })
     }
+}
+
+/// What endorsers answer to: the proposal's headers and its payload without private input.
+pub(crate) fn proposal_hash(channel_header: &[u8], signature_header: &[u8], payload: &[u8]) -> [u8; 32] {
+    let hash = Sha256::new().chain_update(channel_header).chain_update(signature_header);
+    hash.chain_update(payload).finalize().into()
 }
 
 fn call(payload: &[u8]) -> Result<(String, Vec<Vec<u8>>), BlockError> {
@@ -123,5 +131,9 @@ fn event(bytes: &[u8]) -> Result<Option<Event>, BlockError> {
 
 fn namespaces(results: &[u8]) -> Result<Vec<Namespace>, BlockError> {
     let set = TxReadWriteSet::decode(results).map_err(|_| BlockError::Malformed("read-write set"))?;
-    set.ns_rwset.into_iter().take(NAMESPACES_MAX).map(Namespace::read).collect()
+    // None is left out: a write that an auditor does not see would be one that nobody checks.
+    if set.ns_rwset.len() > NAMESPACES_MAX {
+        return Err(BlockError::TooMany("namespaces", set.ns_rwset.len()));
+    }
+    set.ns_rwset.into_iter().map(Namespace::read).collect()
 }

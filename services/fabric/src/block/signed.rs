@@ -105,13 +105,21 @@ impl Certificate {
         &self.units
     }
 
-    /// Checks a signature over these bytes.
+    /// Checks a signature over these bytes, as Fabric does: of the two that any key's holder can make of one, it takes
+    /// that with the lower `s`.
     ///
     /// # Errors
     /// It is not by this certificate's key.
     pub fn verify(&self, bytes: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
         let signature = Signature::from_der(signature).map_err(|_| SignatureError::Signature)?;
-        self.key.verify_prehash(&Sha256::digest(bytes), &signature).map_err(|_| SignatureError::Signature)
+        if signature.normalize_s().is_some() {
+            return Err(SignatureError::Signature);
+        }
+        self.verifies(bytes, &signature)
+    }
+
+    fn verifies(&self, bytes: &[u8], signature: &Signature) -> Result<(), SignatureError> {
+        self.key.verify_prehash(&Sha256::digest(bytes), signature).map_err(|_| SignatureError::Signature)
     }
 
     /// Checks that one of these authorities issued it. Its dates are not looked at: what it signed was signed then.
@@ -121,10 +129,12 @@ impl Certificate {
     pub fn issued_by(&self, member: &str, roots: &[Self]) -> Result<(), SignatureError> {
         let (_, own) =
             X509Certificate::from_der(&self.der).map_err(|_| SignatureError::Certificate("it is no X.509"))?;
+        // An authority may write either `s`.
+        let signature = Signature::from_der(&own.signature_value.data).map_err(|_| SignatureError::Signature)?;
         let issued = roots.iter().any(|root| {
             X509Certificate::from_der(&root.der).is_ok_and(|(_, issuer)| {
                 issuer.subject().as_raw() == own.issuer().as_raw()
-                    && root.verify(own.tbs_certificate.as_ref(), &own.signature_value.data).is_ok()
+                    && root.verifies(own.tbs_certificate.as_ref(), &signature).is_ok()
             })
         });
         if issued { Ok(()) } else { Err(SignatureError::Issuer(member.to_owned())) }

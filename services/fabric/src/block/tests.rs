@@ -33,3 +33,34 @@ fn changed_data_and_missing_parts_are_found() {
     let without = common::Block { metadata: None, ..block(3) };
     assert_eq!(Block::read(without), Err(BlockError::Missing("metadata")));
 }
+
+/// Blocks of real networks, written by peers of Fabric 3.1.5; each hash is what the block after it names.
+#[test]
+fn blocks_of_real_networks_are_read_as_they_were_written() {
+    let raft = include_bytes!("../../tests/vectors/raft-block").as_slice();
+    let bft = include_bytes!("../../tests/vectors/bft-block").as_slice();
+    let raft = Block::read(common::Block::decode(raft).unwrap()).unwrap();
+    assert_eq!(hex::encode(raft.hash), "116cfdbf8c997276d14072e7836906519ae835c6815255eb1ade14999192a526");
+    let codes: Vec<_> = raft.transactions.iter().map(|transaction| transaction.code).collect();
+    assert_eq!((raft.number, codes), (6, vec![0, 11]), "two writers of one key");
+    for transaction in &raft.transactions {
+        transaction.verify_creator().unwrap();
+        let action = transaction.action().unwrap();
+        assert!(action.of_proposal && action.endorsements.len() == 2);
+        assert_eq!((action.chaincode.as_str(), action.arguments[0].as_slice()), ("semblance", b"put".as_slice()));
+        assert_eq!(action.event.unwrap().name, "written");
+        let namespace = action.namespaces.iter().find(|namespace| namespace.name == "semblance").unwrap();
+        assert_eq!((namespace.reads[0].0.as_str(), namespace.reads[0].1.map(|version| version.block)), ("a", Some(5)));
+        assert_eq!(namespace.writes[0].0, "a");
+        action.endorsements.iter().for_each(|endorsement| endorsement.verify().unwrap());
+    }
+    let signature = &raft.signatures[0];
+    let orderer = signature.signer.as_ref().unwrap().certificate().unwrap();
+    orderer.verify(&signature.bytes, &signature.signature).unwrap();
+    let bft = Block::read(common::Block::decode(bft).unwrap()).unwrap();
+    assert_eq!(hex::encode(bft.hash), "6d6d902d3d635eb6af885308a09b85fd6f0f3695ee46674c4ac0f53c2ac8df08");
+    let action = bft.transactions[0].action().unwrap();
+    assert_eq!((action.chaincode.as_str(), bft.transactions[0].code), ("_lifecycle", 0));
+    assert_eq!(bft.signatures.len(), 3, "a quorum of four");
+    assert!(bft.signatures.iter().all(|signature| signature.signer.is_err()), "they give their numbers only");
+}

@@ -1,0 +1,88 @@
+//! Following a chaincode's events.
+
+use futures::StreamExt;
+
+use super::{CHAINCODE, PATIENCE, World};
+use crate::testing::Fault;
+use crate::{ChaincodeEvent, ChaincodeEvents, Checkpoint, Checkpointer, FileCheckpointer, Stage};
+
+async fn next(events: &mut ChaincodeEvents) -> ChaincodeEvent {
+    tokio::time::timeout(PATIENCE, events.next()).await.expect("no event came").unwrap().unwrap()
+}
+
+async fn payloads(events: &mut ChaincodeEvents, count: usize) -> Vec<String> {
+    let mut payloads = Vec::new();
+    for _ in 0..count {
+        payloads.push(String::from_utf8(next(events).await.payload).unwrap());
+    }
+    payloads
+}
+
+#[tokio::test]
+async fn events_come_from_a_checkpoint_on_and_of_valid_transactions_alone() {
+    let world = World::start();
+    let submitted = world.put(&["one", "two"]).await;
+    world.peer.fault(Fault::Code(11));
+    world.call("put", &["key", "conflict"]).submit().await.unwrap_err();
+    let mut events = world.network().chaincode_events(CHAINCODE, Some(&Checkpoint::default()));
+    let first = next(&mut events).await;
+    assert_eq!((first.block, &first.transaction_id, first.name.as_str()), (1, &submitted[0].transaction_id, "written"));
+    assert_eq!(payloads(&mut events, 1).await, ["two"]);
+    world.put(&["three"]).await;
+    assert_eq!(payloads(&mut events, 1).await, ["three"]);
+    let mut resumed = world.network().chaincode_events(CHAINCODE, Some(&first.checkpoint()));
+    assert_eq!(payloads(&mut resumed, 2).await, ["two", "three"]);
+}
+
+#[tokio::test]
+async fn without_a_checkpoint_there_are_those_to_come() {
+    let world = World::start();
+    world.put(&["before"]).await;
+    let mut events = world.network().chaincode_events(CHAINCODE, None);
+    // The stream connects when it is first read: until the peer has the question, transactions go by unheard.
+    let writing = async {
+        loop {
+            world.put(&["after"]).await;
+        }
+    };
+    let event = tokio::select! {
+        event = next(&mut events) => event,
+        () = writing => unreachable!(),
+    };
+    assert_eq!(event.payload, b"after");
+}
+
+#[tokio::test]
+async fn what_a_peer_repeats_is_left_out() {
+    let world = World::start();
+    let submitted = world.put(&["one", "two", "three"]).await;
+    let handled = Checkpoint { block: 2, transaction_id: Some(submitted[1].transaction_id.clone()) };
+    for (checkpoint, expected) in [(Checkpoint::default(), vec!["one", "two", "three"]), (handled, vec!["three"])] {
+        world.peer.fault(Fault::Replay);
+        let mut events = world.network().chaincode_events(CHAINCODE, Some(&checkpoint));
+        assert_eq!(payloads(&mut events, expected.len()).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_follower_resumes_after_a_broken_stream_and_after_a_restart_of_both_sides() {
+    let mut world = World::start();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    world.put(&["one", "two"]).await;
+    world.peer.fault(Fault::Break(1));
+    let mut kept = FileCheckpointer::open(&path).unwrap();
+    kept.keep(Checkpoint::default()).unwrap();
+    let mut events = world.network().chaincode_events(CHAINCODE, kept.checkpoint());
+    kept.keep(next(&mut events).await.checkpoint()).unwrap();
+    let error = events.next().await.unwrap().unwrap_err();
+    assert!(error.stage == Stage::Events && error.is_unavailable() && !error.outcome_unknown(), "{error}");
+    assert!(error.to_string().starts_with("following events of chaincode chaincode failed"), "{error}");
+    assert!(events.next().await.is_none(), "an error is the last word");
+    world.peer.stop();
+    world.peer.start_again().await.unwrap();
+    world.gateway = world.peer.gateway(&world.organisation.identity("client"));
+    let kept = FileCheckpointer::open(&path).unwrap();
+    let mut events = world.network().chaincode_events(CHAINCODE, kept.checkpoint());
+    assert_eq!(payloads(&mut events, 1).await, ["two"], "neither twice nor never");
+}

@@ -1,0 +1,237 @@
+//! Queries and submissions.
+
+use std::time::{Duration, Instant};
+
+use tonic::Code;
+
+use super::{CHAINCODE, CHANNEL, PATIENCE, World};
+use crate::proto::protos::TxValidationCode;
+use crate::testing::{Fault, TestOrganisation};
+use crate::{CallError, Deadlines, PeerDetail, Stage, SubmitError, Submitted};
+
+fn call_error(error: SubmitError) -> CallError {
+    match error {
+        SubmitError::Call(error) => error,
+        SubmitError::Commit(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_endorsed_submitted_and_takes_effect() {
+    let world = World::start();
+    let proposal = world.call("put", &["key", "value"]);
+    let id = proposal.transaction_id().to_owned();
+    let mut transaction = proposal.endorse().await.unwrap();
+    assert_eq!((transaction.result(), transaction.endorsers()), (b"value".as_slice(), &["north".to_owned()][..]));
+    assert_eq!(world.peer.height(), 1, "an endorsement writes nothing");
+    transaction.sign().unwrap();
+    let status = transaction.submit().await.unwrap().status().await.unwrap();
+    assert_eq!((status.transaction_id, status.code, status.block), (id, 0, 1));
+    let submitted = world.call("put", &["key", "again"]).submit().await.unwrap();
+    assert!(matches!(submitted, Submitted { block: 2, ref result, .. } if result == b"again"), "{submitted:?}");
+}
+
+#[tokio::test]
+async fn a_query_returns_its_answer_and_private_input_reaches_the_chaincode() {
+    let world = World::start();
+    assert_eq!(world.call("put", &["key", "value"]).evaluate().await.unwrap(), b"value");
+    let contract = world.network().contract(CHAINCODE);
+    let transient = [("secret".to_owned(), b"whispered".to_vec())].into();
+    let proposal = contract.proposal("secret").transient(transient).build().unwrap();
+    assert_eq!(proposal.evaluate().await.unwrap(), b"whispered");
+    // It is in the proposal, which only endorsers see, and not in the transaction, which everybody sees.
+    let holds = |bytes: &[u8]| bytes.windows(9).any(|window| window == b"whispered");
+    assert!(holds(proposal.bytes()));
+    let proposal = contract.proposal("put").arguments([b"key".to_vec(), b"value".to_vec()]);
+    let proposal = proposal.transient([("secret".to_owned(), b"whispered".to_vec())].into()).build().unwrap();
+    assert!(holds(proposal.bytes()) && !holds(proposal.endorse().await.unwrap().bytes()));
+    assert_eq!(world.peer.height(), 1);
+}
+
+#[tokio::test]
+async fn a_chaincodes_refusal_arrives_with_its_status_at_either_stage() {
+    let world = World::start();
+    let proposal = world.call("no-such-function", &[]);
+    for error in [proposal.evaluate().await.err().unwrap(), proposal.endorse().await.err().unwrap()] {
+        let refusal = error.refusal().unwrap();
+        assert_eq!((refusal.status, refusal.message.as_str()), (404, "unknown-function: there is put, and secret"));
+        assert_eq!((error.details[0].msp_id.as_str(), error.details.len()), ("north", 1));
+        assert_eq!(error.transaction_id, proposal.transaction_id());
+        assert!(!error.is_unavailable() && !error.outcome_unknown() && !error.never_sent, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn one_endorser_that_fails_is_named() {
+    let world = World::start();
+    let said = |address: &str, msp_id: &str, message: &str| PeerDetail {
+        address: address.into(),
+        msp_id: msp_id.into(),
+        message: message.into(),
+    };
+    let details = vec![
+        said("peer1:7051", "south", "connection refused"),
+        said("peer2:7051", "west", "chaincode response 409, x: y"),
+    ];
+    world.peer.fault(Fault::Endorsers(details.clone()));
+    let error = call_error(world.call("put", &["key", "value"]).submit().await.unwrap_err());
+    assert_eq!((error.stage, error.code, &error.details), (Stage::Endorse, Code::Aborted, &details));
+    assert_eq!(error.refusal().unwrap().status, 409);
+    let text = error.to_string();
+    assert!(text.contains("south (peer1:7051): connection refused") && text.contains(&error.transaction_id), "{text}");
+    assert_eq!(world.peer.height(), 1);
+}
+
+#[tokio::test]
+async fn a_conflict_tells_its_code_and_block() {
+    let world = World::start();
+    for (number, code) in [(1, TxValidationCode::MvccReadConflict as u8), (2, 77)] {
+        world.peer.fault(Fault::Code(code));
+        match world.call("put", &["key", "value"]).submit().await.unwrap_err() {
+            SubmitError::Commit(error) => {
+                assert_eq!((error.code, error.block), (i32::from(code), number));
+                assert_eq!(error.validation().is_some(), code == 11, "a code of a newer peer is kept as a number");
+                assert!(
+                    error.to_string().contains(if code == 11 { "MVCC_READ_CONFLICT" } else { "code 77" }),
+                    "{error}"
+                );
+            }
+            SubmitError::Call(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_lying_gateway_prepares_is_never_signed() {
+    let world = World::start();
+    for (fault, said) in
+        [(Fault::OtherTransaction, "of another transaction"), (Fault::OtherArguments, "another proposal")]
+    {
+        world.peer.fault(fault);
+        let error = call_error(world.call("put", &["key", "value"]).submit().await.unwrap_err());
+        assert_eq!((error.stage, error.code), (Stage::Endorse, Code::DataLoss));
+        assert!(error.to_string().contains(said) && !error.outcome_unknown(), "{error}");
+    }
+    assert_eq!(world.peer.height(), 1);
+}
+
+#[tokio::test]
+async fn each_stage_has_its_own_deadline() {
+    let world = World::start();
+    let soon = Duration::from_millis(100);
+    let late = Fault::Slow(PATIENCE);
+    let deadlines = Deadlines { evaluate: soon, endorse: soon, submit: soon, commit: soon };
+    let begun = Instant::now();
+    let expired = |error: &CallError, stage| {
+        assert!(error.is_unavailable() && error.code == Code::DeadlineExceeded, "{error}");
+        assert_eq!(error.stage, stage);
+    };
+    let proposal = world.with(deadlines, "put", &["key", "value"]);
+    world.peer.fault(late.clone());
+    let error = proposal.evaluate().await.unwrap_err();
+    expired(&error, Stage::Evaluate);
+    assert!(!error.outcome_unknown());
+    world.peer.fault(late.clone());
+    expired(&proposal.endorse().await.err().unwrap(), Stage::Endorse);
+    let mut transaction = proposal.endorse().await.unwrap();
+    transaction.sign().unwrap();
+    world.peer.fault(late);
+    let error = transaction.submit().await.err().unwrap();
+    expired(&error, Stage::Submit);
+    assert!(error.outcome_unknown());
+    // Nobody committed it: the question waits until its own deadline.
+    let error = transaction.commit().status().await.unwrap_err();
+    expired(&error, Stage::CommitStatus);
+    assert!(error.outcome_unknown());
+    assert!(begun.elapsed() < PATIENCE);
+}
+
+#[tokio::test]
+async fn what_was_not_confirmed_can_be_asked_for() {
+    let world = World::start();
+    let mut transaction = world.call("put", &["key", "value"]).endorse().await.unwrap();
+    transaction.sign().unwrap();
+    world.peer.fault(Fault::Unconfirmed);
+    let error = transaction.submit().await.err().unwrap();
+    assert!(error.is_unavailable() && error.outcome_unknown() && !error.never_sent, "{error}");
+    let status = transaction.commit().status().await.unwrap();
+    assert_eq!((status.code, status.block), (0, 1), "it took effect all the same");
+}
+
+#[tokio::test]
+async fn a_peer_that_dies_under_a_call_is_unavailable() {
+    let mut world = World::start();
+    world.put(&["before"]).await;
+    for _ in 0..5 {
+        world.peer.fault(Fault::Slow(PATIENCE));
+        let proposal = world.call("put", &["key", "value"]);
+        let call = tokio::spawn(async move { proposal.evaluate().await });
+        while world.peer.faults() > 0 {
+            tokio::task::yield_now().await;
+        }
+        world.peer.stop();
+        let error = call.await.unwrap().unwrap_err();
+        assert!(error.is_unavailable() && !error.never_sent, "{error:?}");
+        world.peer.start_again().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_went_away_was_never_asked_and_is_found_again() {
+    let mut world = World::start();
+    world.put(&["before"]).await;
+    world.peer.stop();
+    // The first call may still notice that the connection broke; from then on there is none.
+    let _ = world.call("put", &["key", "value"]).evaluate().await;
+    let error = world.call("put", &["key", "value"]).evaluate().await.unwrap_err();
+    assert!(error.never_sent && error.is_unavailable(), "{error:?}");
+    let error = call_error(world.call("put", &["key", "value"]).submit().await.unwrap_err());
+    assert!(error.never_sent && !error.outcome_unknown(), "{error:?}");
+    world.peer.start_again().await.unwrap();
+    let found = tokio::time::timeout(PATIENCE, async {
+        loop {
+            match world.call("put", &["key", "again"]).submit().await {
+                Ok(submitted) => return submitted,
+                Err(error) => assert!(!error.outcome_unknown(), "{error}"),
+            }
+        }
+    });
+    assert_eq!(found.await.unwrap().block, 2, "the same connection serves again");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_refused() {
+    let world = World::start();
+    world.peer.fault(Fault::Oversized);
+    let error = world.call("put", &["key", "value"]).evaluate().await.unwrap_err();
+    assert_eq!(error.code, Code::OutOfRange, "{error}");
+    assert_eq!(world.call("put", &["key", "value"]).evaluate().await.unwrap(), b"value");
+}
+
+#[tokio::test]
+async fn strangers_cannot_connect_and_others_signatures_do_not_count() {
+    let world = World::start();
+    let stranger = TestOrganisation::new("stranger").identity("client");
+    let error = world.peer.gateway(&stranger).network(CHANNEL).contract(CHAINCODE).proposal("put").build().unwrap();
+    let error = error.evaluate().await.unwrap_err();
+    assert!(error.is_unavailable(), "mutual TLS refuses its certificate: {error}");
+    let proposal = world.call("put", &["key", "value"]);
+    let other = world.organisation.identity("client").signer();
+    let error = proposal.clone().signed_by(other(&proposal.digest()).unwrap()).evaluate().await.unwrap_err();
+    assert_eq!(error.code, Code::PermissionDenied, "{error}");
+}
+
+#[tokio::test]
+async fn a_signer_that_refuses_leaves_nothing_sent() {
+    let world = World::start();
+    let mut transaction = world.call("put", &["key", "value"]).endorse().await.unwrap();
+    transaction.sign().unwrap();
+    let refusing: crate::Sign = std::sync::Arc::new(|_| Err(crate::SignError("the hsm is locked".to_owned())));
+    let identity = world.organisation.identity("client");
+    let connection = crate::Connection::open(&world.peer.endpoint(), &identity.tls()).unwrap();
+    let gateway = crate::Gateway::new(connection, identity.identity(), refusing, crate::testing::counted());
+    let contract = gateway.network(CHANNEL).contract(CHAINCODE);
+    assert_eq!(contract.proposal("put").build().err().unwrap().to_string(), "cannot sign: the hsm is locked");
+    let error = crate::Commit::new(&gateway.network(CHANNEL), "id").status().await.unwrap_err();
+    assert!(error.never_sent && error.to_string().contains("the hsm is locked"), "{error}");
+}
