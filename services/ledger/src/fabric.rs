@@ -12,7 +12,7 @@ pub mod settings;
 mod verify;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use semblance_contract::stub::QUERY;
@@ -30,6 +30,12 @@ pub use settings::{FabricIdentity, FabricSettings, SettingsError};
 
 /// The first wait for an endorser that lags behind; it doubles up to the longest, about two seconds in all.
 const LAG_FIRST: Duration = Duration::from_millis(30);
+/// How long a transaction that the orderers confirmed may take into a block before it is handed in again.
+const ORDERED: Duration = Duration::from_secs(8);
+/// How long to wait where they did not confirm it: it may have got through all the same.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// How long it is tried; a SmartBFT network takes up to twenty seconds to agree on another leader.
+const GIVE_UP: Duration = Duration::from_secs(60);
 /// The longest wait.
 const LAG_LONGEST: Duration = Duration::from_millis(960);
 
@@ -169,6 +175,39 @@ impl FabricLedger {
         }
     }
 
+    /// Hands a transaction to the orderers until it stands in a block. An orderer that is killed may take transactions
+    /// with it that it has confirmed: they are handed in again, which is harmless, because one id takes effect once.
+    async fn order(
+        &self,
+        network: &Network,
+        id: TransactionId,
+        transaction: &semblance_fabric::Transaction,
+    ) -> Result<Status, LedgerError> {
+        let (begun, mut handed_in) = (Instant::now(), false);
+        loop {
+            let submitted = transaction.submit().await;
+            if let Err(error) = &submitted
+                && error.never_sent
+                && !handed_in
+            {
+                self.peers.lost(network, error);
+                return Err(LedgerError::Unavailable(error.text()));
+            }
+            handed_in = true;
+            let patience = if submitted.is_ok() { ORDERED } else { TRY_AGAIN };
+            let outcome = tokio::time::timeout(patience, self.outcome(network, transaction.transaction_id())).await;
+            let failed = match outcome {
+                Ok(Ok(status)) => return Ok(status),
+                Ok(Err(error)) if error.code != tonic::Code::DeadlineExceeded => return Err(unknown(id, error)),
+                Ok(Err(error)) => error,
+                Err(_) => failure::not_ordered(transaction.transaction_id()),
+            };
+            if begun.elapsed() >= GIVE_UP {
+                return Err(unknown(id, submitted.err().unwrap_or(failed)));
+            }
+        }
+    }
+
     /// Learns what became of a transaction that may have been submitted, from whichever peer knows.
     async fn outcome(&self, network: &Network, id: &str) -> Result<Status, CallError> {
         match Commit::new(network, id).status().await {
@@ -202,15 +241,7 @@ impl Ledger for FabricLedger {
         let (network, mut transaction) = self.endorse(&call).await?;
         let id = transaction_of(transaction.transaction_id())?;
         transaction.sign().map_err(|error| LedgerError::Identity(error.to_string()))?;
-        let submitted = transaction.submit().await;
-        if let Err(error) = &submitted
-            && error.never_sent
-        {
-            self.peers.lost(&network, error);
-            return Err(LedgerError::Unavailable(error.text()));
-        }
-        let status = self.outcome(&network, transaction.transaction_id()).await;
-        let status = status.map_err(|error| unknown(id, submitted.err().unwrap_or(error)))?;
+        let status = self.order(&network, id, &transaction).await?;
         if status.code != 0 {
             return Err(invalid(id, status.code));
         }

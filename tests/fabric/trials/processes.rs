@@ -85,6 +85,7 @@ pub(super) async fn every_process_is_killed_and_nothing_acknowledged_is_lost(fac
     let patients = network.patients("hospital-1", 1, count).await;
     let client = LedgerClient::new(factory.node("hospital-1"));
     for (name, patients) in names.iter().zip(patients.chunks(CASES)) {
+        crate::say(&format!("     killing {name}"));
         let acknowledged = AtomicUsize::new(0);
         let publish = publish_all(&client, patients, |_| _ = acknowledged.fetch_add(1, Ordering::Relaxed));
         let kill = async {

@@ -2,16 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use semblance_core::random::{RandomSource, SeededSource};
 use semblance_ledger::LedgerError;
 use semblance_ledger::client::LedgerClient;
 use semblance_ledger::suite::clinic::Patient;
-use semblance_ledger::suite::{Network, Skipped, Told, organisation};
+use semblance_ledger::suite::{Network, Skipped, Told, organisation, private};
 
 use crate::endorsed::Endorsed;
 use crate::under_test::FabricFactory;
 
-/// Batches of a hundred cases after which a purged fingerprint must be gone from the disk.
-const BATCHES: u32 = 60;
+/// Writes after which a purged fingerprint must be gone from the disk: a peer's database forgets bytes for good when it
+/// writes its tables anew, which depends on how much is written.
+const WRITES: usize = 200;
+/// Bytes of one of them.
+const WRITE_BYTES: usize = 600_000;
 
 /// The matchers' peers hold a published fingerprint; no hospital's peer and no orderer does, and a client that names
 /// another hospital as endorser is refused.
@@ -55,15 +59,20 @@ pub(super) async fn a_purged_fingerprint_leaves_the_disk(factory: &'static Fabri
         let found = network.client(matcher).fingerprints(&[patients[0].handle]).await.unwrap();
         assert!(found.iter().all(Option::is_none), "{matcher} still reads it");
     }
-    for batch in 1..=BATCHES {
+    let others = Network::scratch(factory, 2, 2).await;
+    let traffic = SeededSource::new([7; 32]);
+    for sent in 0..=WRITES {
         let holders = holders(factory, &patients[0]);
         if holders.is_empty() {
             return Ok(());
         }
-        assert!(batch < BATCHES, "after {batch} batches it still lies in {holders:?}");
-        network.published("hospital-1", batch * 1000, 100).await;
+        assert!(sent < WRITES, "after {sent} large writes it still lies in {holders:?}");
+        let mut value = vec![0; WRITE_BYTES];
+        RandomSource::fill(&traffic, &mut value);
+        let hospital = others.node("hospital-1");
+        hospital.submit(private::put(&format!("traffic {sent}"), &value)).await.expect("written");
     }
-    Err(Skipped("no batch was sent"))
+    Err(Skipped("nothing was sent"))
 }
 
 /// The files that hold a part of a case's fingerprint.
@@ -85,7 +94,7 @@ fn search(folder: &Path, needle: &[u8], found: &mut Vec<PathBuf>) {
         }
         // Files of a running database come and go.
         let Ok(bytes) = std::fs::read(&path) else { continue };
-        if bytes.windows(needle.len()).any(|window| window == needle) {
+        if memchr::memmem::find(&bytes, needle).is_some() {
             found.push(path);
         }
     }

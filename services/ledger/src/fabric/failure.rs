@@ -89,6 +89,15 @@ pub(super) fn nonsense() -> CallError {
     local(tonic::Code::DataLoss, "the peer's answer is malformed".to_owned())
 }
 
+pub(super) fn not_ordered(transaction: &str) -> CallError {
+    let message = "the orderers have not put it into a block".to_owned();
+    CallError {
+        stage: Stage::CommitStatus,
+        transaction_id: transaction.to_owned(),
+        ..local(tonic::Code::DeadlineExceeded, message)
+    }
+}
+
 pub(super) fn lagging(address: &str, wanted: u64) -> CallError {
     local(
         tonic::Code::Unavailable,

@@ -15,7 +15,8 @@ async fn network_with_value(factory: &dyn Factory) -> Network {
 }
 
 /// A private write of hospital 1, endorsed as its collection asks.
-pub(super) fn put(key: &str, value: &[u8]) -> Call {
+#[must_use]
+pub fn put(key: &str, value: &[u8]) -> Call {
     let mut put = endorsed("put_private", &[&collection("hospital-1"), key], &["hospital-1", "matcher-1"]);
     put.transient.insert("value".into(), value.to_vec());
     put
