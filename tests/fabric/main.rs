@@ -60,7 +60,7 @@ async fn tell(deployed: &'static Deployed, wanted: &[String]) -> ExitCode {
     let stories = stories().into_iter().map(|(name, story)| (name, PATIENCE, story(factory as &dyn Factory)));
     let trials = trials::trials().into_iter().map(|(name, trial)| (name, LONG_PATIENCE, trial(factory)));
     let mut outcomes = Outcomes::default();
-    for (name, patience, story) in stories.chain(trials) {
+    for (name, patience, story) in trials.chain(stories) {
         if wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())) {
             outcomes.tell(name, patience, story).await;
         }

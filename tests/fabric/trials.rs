@@ -1,6 +1,7 @@
 //! What becomes of a network's processes, and of what they hold: stories that only a real network can tell.
 
 mod demo;
+mod history;
 mod official;
 mod processes;
 mod publishing;
@@ -24,9 +25,11 @@ macro_rules! trials {
 /// All of them.
 pub(crate) fn trials() -> Vec<Trial> {
     trials! {
+        // First, while the peers' databases are small: bytes of a key leave the disk when its part of them is written anew.
+        secrecy: a_purged_fingerprint_leaves_the_disk, fingerprints_lie_on_matchers_peers_alone;
+        history: a_channels_blocks_verify_by_themselves;
         official: the_official_client_publishes_and_reads;
         strangers: strangers_are_refused, a_member_of_the_channel_alone_is_refused;
-        secrecy: fingerprints_lie_on_matchers_peers_alone, a_purged_fingerprint_leaves_the_disk;
         processes: a_matcher_is_down_and_publishing_goes_on, a_half_delivered_publication_stalls_nobody,
             chaincode_servers_are_restarted, every_process_is_killed_and_nothing_acknowledged_is_lost;
         demo: the_demo_runs_and_its_nodes_are_healthy;

@@ -27,6 +27,7 @@ use failure::{call_failed, invalid, transaction_of};
 use follow::Follower;
 use peers::{Peers, chain_at, height_at};
 pub use settings::{FabricIdentity, FabricSettings, SettingsError};
+pub use verify::verify_blocks;
 
 /// The first wait for an endorser that lags behind; it doubles up to the longest, about two seconds in all.
 const LAG_FIRST: Duration = Duration::from_millis(30);

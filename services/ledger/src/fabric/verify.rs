@@ -12,12 +12,32 @@ mod walk;
 
 use futures::StreamExt;
 use semblance_contract::Contract;
+use semblance_fabric::proto::common::Block;
 
 use super::FabricLedger;
 use super::follow::failed;
 use crate::embedded::verify::{Progress, Report};
 use crate::{Ledger, LedgerError};
 use walk::Walk;
+
+/// Verifies blocks that somebody has kept, from the channel's first one on.
+///
+/// # Errors
+/// There is no room for a copy of the public state. What is wrong with the history is a finding.
+pub fn verify_blocks(
+    contract: &dyn Contract,
+    chaincode: &str,
+    blocks: impl IntoIterator<Item = Block>,
+) -> Result<Report, LedgerError> {
+    let mut walk = Walk::new(contract, chaincode).map_err(LedgerError::Storage)?;
+    for block in blocks {
+        walk.block(block);
+        if !walk.is_sound() {
+            break;
+        }
+    }
+    Ok(walk.finish())
+}
 
 impl FabricLedger {
     /// Verifies the history up to the newest block there is now, as the first of the organisation's peers that answers
