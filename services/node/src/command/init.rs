@@ -54,6 +54,10 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME=URL", requires = "join", required_unless_present_any = ["hospitals", "matchers", "fabric"],
         value_parser = holder)]
     ledger: Option<LedgerPlace>,
+    /// A matcher that the newcomer asks, and where its node is; may be given several times. Without it the holder of the
+    /// ledger is asked, if it is a matcher.
+    #[arg(long, value_name = "NAME=URL", requires = "join", value_parser = node_at)]
+    ask: Vec<(OrganisationId, String)>,
     /// Use the channel of this Fabric network as the ledger: its `network.json`, or the folder with it. Without names
     /// all its organisations take part.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["ledger", "pilot"])]
@@ -62,10 +66,15 @@ pub struct Arguments {
 
 /// Reads `--ledger`.
 fn holder(text: &str) -> Result<LedgerPlace, String> {
+    node_at(text).map(|(name, address)| LedgerPlace::Remote(name, address))
+}
+
+/// Reads an organisation's name and where its node is.
+fn node_at(text: &str) -> Result<(OrganisationId, String), String> {
     let (name, address) = text.split_once('=').ok_or("expected NAME=https://host:port")?;
     let name = OrganisationId::new(name).map_err(|error| error.to_string())?;
     crate::config::check_address(address)?;
-    Ok(LedgerPlace::Remote(name, address.to_owned()))
+    Ok((name, address.to_owned()))
 }
 
 /// The hospitals and matchers of a Fabric network.
@@ -91,7 +100,7 @@ struct Report {
 /// # Errors
 /// A name is none or stands twice, or the folder holds something.
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
-    let Arguments { out, hospitals, matchers, name, hosts, port, pilot, join, ledger, fabric } = arguments;
+    let Arguments { out, hospitals, matchers, name, hosts, port, pilot, join, ledger, ask, fabric } = arguments;
     // The configurations lie elsewhere, so that the path must not depend on where this was called.
     let fabric = fabric.map(|path| path.canonicalize().with_context(|| format!("{} is not there", path.display())));
     let fabric = fabric.transpose()?;
@@ -107,7 +116,11 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
                 return Err(Failure::usage("one organisation joins at a time").hint(hint).into());
             }
         };
-        return join_network(NewcomerPlan { id, kind, hosts, port, ledger }, &genesis, &out, output);
+        if kind == OrganisationKind::Hospital && ask.is_empty() && matches!(ledger, LedgerPlace::Fabric(_)) {
+            let hint = "add --ask NAME=URL, once for each matcher";
+            return Err(Failure::usage("a hospital asks matchers, and none is named").hint(hint).into());
+        }
+        return join_network(NewcomerPlan { id, kind, hosts, port, ledger, ask }, &genesis, &out, output);
     }
     let plan = match fabric {
         Some(network) => {

@@ -27,6 +27,8 @@ pub struct NewcomerPlan {
     pub port: u16,
     /// Where the ledger is.
     pub ledger: LedgerPlace,
+    /// The matchers it asks and where their nodes are; none leaves the ledger's holder, if it is one.
+    pub ask: Vec<(OrganisationId, String)>,
 }
 
 /// A newcomer that was just drawn; nothing of it is written yet.
@@ -84,6 +86,7 @@ impl Newcomer {
             found.is_some_and(|one| one.kind == OrganisationKind::Matcher)
         };
         let matchers = match &self.plan.ledger {
+            _ if !self.plan.ask.is_empty() => self.plan.ask.iter().map(|(id, address)| (id, address.clone())).collect(),
             LedgerPlace::Remote(holder, address) if is_matcher(holder) => vec![(holder, address.clone())],
             _ => Vec::new(),
         };
