@@ -20,6 +20,7 @@ impl Deployed {
         let up = script("up", &directory)
             .env("CONSENSUS", consensus)
             .env("CHAINCODE_SERVER", "none")
+            .env("PEERS", "hospital-1=2")
             .env("PORT_BASE", free_ports().to_string())
             .status();
         assert!(up.unwrap().success(), "the network did not come up");

@@ -32,7 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         history: a_channels_blocks_verify_by_themselves;
         official: the_official_client_publishes_and_reads;
         strangers: strangers_are_refused, a_member_of_the_channel_alone_is_refused;
-        processes: a_matcher_is_down_and_publishing_goes_on, a_half_delivered_publication_stalls_nobody,
+        processes: another_peer_of_the_hospital_takes_over, a_matcher_is_down_and_publishing_goes_on, a_half_delivered_publication_stalls_nobody,
             chaincode_servers_are_restarted, every_process_is_killed_and_nothing_acknowledged_is_lost;
     }
 }

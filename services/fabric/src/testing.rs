@@ -66,6 +66,8 @@ pub enum Fault {
     Oversized,
     /// The next submission is taken, but not confirmed.
     Unconfirmed,
+    /// The next submission is confirmed and lost, as with a leader that dies before it has told the others.
+    Lost,
     /// The next transaction is found to be invalid, with this code.
     Code(u8),
     /// The next stream breaks after so many answers.

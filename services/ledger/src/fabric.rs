@@ -46,6 +46,7 @@ pub struct FabricLedger {
     organisation: OrganisationId,
     peers: Arc<Peers>,
     chaincode: Arc<str>,
+    ordered: Duration,
 }
 
 impl FabricLedger {
@@ -56,7 +57,13 @@ impl FabricLedger {
     pub fn open(settings: FabricSettings) -> Result<Self, SettingsError> {
         let organisation = settings.organisation.clone();
         let chaincode = Arc::from(settings.chaincode.as_str());
-        Ok(Self { organisation, chaincode, peers: Arc::new(settings.connect()?) })
+        Ok(Self { organisation, chaincode, peers: Arc::new(settings.connect()?), ordered: ORDERED })
+    }
+
+    /// The same that waits so long for a transaction that the orderers confirmed, before it is handed in again.
+    #[must_use]
+    pub fn with_patience(self, ordered: Duration) -> Self {
+        Self { ordered, ..self }
     }
 
     /// The channel through each of the organisation's peers, the preferred one first.
@@ -195,7 +202,7 @@ impl FabricLedger {
                 return Err(LedgerError::Unavailable(error.text()));
             }
             handed_in = true;
-            let patience = if submitted.is_ok() { ORDERED } else { TRY_AGAIN };
+            let patience = if submitted.is_ok() { self.ordered } else { TRY_AGAIN };
             let outcome = tokio::time::timeout(patience, self.outcome(network, transaction.transaction_id())).await;
             let failed = match outcome {
                 Ok(Ok(status)) => return Ok(status),

@@ -18,6 +18,38 @@ const CASES: usize = 6;
 /// Longer than that no matcher may lack a block because of a fingerprint that does not come.
 const STALL: Duration = Duration::from_secs(20);
 
+/// A hospital with two peers goes on with the second when the first is killed, and sees what it was told before.
+pub(super) async fn another_peer_of_the_hospital_takes_over(factory: &'static FabricFactory) -> Told {
+    let network = Network::semblance(factory, 2, 2).await;
+    let patients = network.patients("hospital-1", 1, 12).await;
+    let ledger = factory.node("hospital-1");
+    let client = LedgerClient::new(ledger.clone());
+    let names: Vec<&String> = factory
+        .deployed()
+        .file
+        .organisation(&organisation("hospital-1"))
+        .unwrap()
+        .peers
+        .iter()
+        .map(|peer| &peer.name)
+        .collect();
+    assert_eq!(names.len(), 2);
+    for (name, patients) in names.iter().zip(patients.chunks(6)) {
+        publish_all(&client, &patients[..3], |_| ()).await;
+        factory.deployed().run_aside("process", &["kill", name]).await;
+        let begun = Instant::now();
+        publish_all(&client, &patients[3..], |_| ()).await;
+        assert!(begun.elapsed() < STALL, "it took {:?}", begun.elapsed());
+        for patient in patients {
+            assert!(client.case(patient.handle).await.unwrap().is_some(), "what was acknowledged is seen");
+        }
+        factory.deployed().run_aside("process", &["start", name]).await;
+        factory.deployed().run_aside("ready", &[]).await;
+    }
+    network.assert_sound().await;
+    Ok(())
+}
+
 /// Publishing goes on through the other matcher; the one that was down gets what it missed.
 pub(super) async fn a_matcher_is_down_and_publishing_goes_on(factory: &'static FabricFactory) -> Told {
     let network = Network::semblance(factory, 3, 2).await;

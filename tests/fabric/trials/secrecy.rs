@@ -102,5 +102,6 @@ fn search(folder: &Path, needle: &[u8], found: &mut Vec<PathBuf>) {
 
 /// Whether a file is one of an organisation's peers.
 fn names(path: &Path, organisation: &str) -> bool {
-    path.to_string_lossy().contains(&format!("/peers/peer0-{organisation}"))
+    let path = path.to_string_lossy();
+    path.contains("/peers/peer") && path.contains(&format!("-{organisation}/"))
 }

@@ -161,6 +161,9 @@ impl Gateway for Service {
         if !signed(&creator.creator, &envelope.payload, &envelope.signature) {
             return Err(Status::aborted("received unsuccessful response from orderer: status=FORBIDDEN"));
         }
+        if self.0.fault(|fault| (*fault == Fault::Lost).then_some(())).is_some() {
+            return Ok(Response::new(SubmitResponse {}));
+        }
         let code = self.0.fault(|fault| if let Fault::Code(code) = fault { Some(*code) } else { None });
         self.0.chain.append(&envelope, code.unwrap_or_default());
         match self.0.fault(|fault| (*fault == Fault::Unconfirmed).then_some(())) {
