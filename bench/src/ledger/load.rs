@@ -47,16 +47,22 @@ impl Work {
     }
 }
 
-/// What came of a run.
+/// What came of the runs so far.
+#[derive(Default)]
 pub(super) struct Figures {
-    items_a_second: f64,
+    items: usize,
+    seconds: f64,
     latency: Samples,
 }
 
 impl Figures {
+    pub(super) const fn are_some(&self) -> bool {
+        self.items > 0
+    }
+
     pub(super) fn report(&self) -> Value {
         json!({
-            "items_a_second": round(self.items_a_second),
+            "items_a_second": round(self.items as f64 / self.seconds),
             "p50_ms": round(self.latency.percentile(50)),
             "p95_ms": round(self.latency.percentile(95)),
         })
@@ -64,8 +70,13 @@ impl Figures {
 }
 
 /// Makes all the calls, so many at a time.
-pub(super) async fn drive(client: &LedgerClient, clients: usize, work: Vec<Work>) -> anyhow::Result<Figures> {
-    let items: usize = work.iter().map(Work::items).sum();
+pub(super) async fn drive(
+    client: &LedgerClient,
+    clients: usize,
+    work: Vec<Work>,
+    figures: &mut Figures,
+) -> anyhow::Result<()> {
+    figures.items += work.iter().map(Work::items).sum::<usize>();
     let begun = Instant::now();
     let calls = stream::iter(work).map(|work| async {
         let begun = Instant::now();
@@ -73,9 +84,9 @@ pub(super) async fn drive(client: &LedgerClient, clients: usize, work: Vec<Work>
         anyhow::Ok(begun.elapsed().as_secs_f64())
     });
     let mut calls = std::pin::pin!(calls.buffer_unordered(clients));
-    let mut latency = Samples::default();
     while let Some(seconds) = calls.next().await {
-        latency.push(seconds?);
+        figures.latency.push(seconds?);
     }
-    Ok(Figures { items_a_second: items as f64 / begun.elapsed().as_secs_f64(), latency })
+    figures.seconds += begun.elapsed().as_secs_f64();
+    Ok(())
 }

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use futures::future::try_join_all;
 use semblance_chaincode::system::SystemClock;
 use semblance_contract::Contract;
 use semblance_core::id::OrganisationId;
@@ -42,6 +44,23 @@ impl Fabric {
     pub(super) fn ledger(&self, organisation: &OrganisationId, role: Role) -> anyhow::Result<FabricLedger> {
         let settings = self.file.settings(organisation, role, Arc::new(SystemClock), self.random.clone())?;
         Ok(FabricLedger::open(settings)?)
+    }
+
+    /// Waits until all members' peers have the same blocks: the official client does not try again where one lags behind.
+    pub(super) async fn settle(&self) -> anyhow::Result<()> {
+        let mut ledgers = Vec::new();
+        for kind in [OrganisationKind::Hospital, OrganisationKind::Matcher] {
+            for member in self.file.members(kind)? {
+                ledgers.push(self.ledger(&member, Role::Node)?);
+            }
+        }
+        loop {
+            let heights = try_join_all(ledgers.iter().map(|ledger| ledger.height())).await?;
+            if heights.windows(2).all(|pair| pair.first() == pair.last()) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     fn count(&self, kind: OrganisationKind) -> anyhow::Result<u8> {
