@@ -111,6 +111,20 @@ async fn a_follower_resumes_within_a_block() {
 }
 
 #[tokio::test]
+async fn what_a_peer_repeats_of_the_block_of_the_checkpoint_is_left_out() {
+    let world = World::start();
+    together(&world, ["one", "two"]).await;
+    together(&world, ["three", "four"]).await;
+    let mut events = world.network().chaincode_events(CHAINCODE, Some(&Checkpoint::default()));
+    for expected in [vec!["two", "three", "four"], vec!["three", "four"], vec!["four"]] {
+        let handled = next(&mut events).await.checkpoint();
+        world.peer.fault(Fault::Replay);
+        let mut resumed = world.network().chaincode_events(CHAINCODE, Some(&handled));
+        assert_eq!(payloads(&mut resumed, expected.len()).await, expected);
+    }
+}
+
+#[tokio::test]
 async fn an_event_of_another_chaincode_ends_a_stream() {
     let world = World::start();
     world.put(&["one"]).await;
