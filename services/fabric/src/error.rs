@@ -3,6 +3,7 @@
 use prost::Message;
 use tonic::{Code, Status, TimeoutExpired};
 
+use crate::connection::MESSAGE_BYTES_MAX;
 use crate::identity::SignError;
 use crate::proto::gateway::ErrorDetail;
 use crate::proto::google;
@@ -71,7 +72,7 @@ pub struct CallError {
     pub message: String,
     /// What each peer said.
     pub details: Vec<PeerDetail>,
-    /// Whether nothing left this machine: it could not be signed, or there was not even a connection.
+    /// Whether nothing left this machine: it could not be signed, was too large, or there was not even a connection.
     pub never_sent: bool,
 }
 
@@ -99,6 +100,11 @@ impl CallError {
     pub(crate) fn unsigned(stage: Stage, transaction_id: &str, error: &SignError) -> Self {
         let error = Self::local(stage, transaction_id, Code::FailedPrecondition, error.to_string());
         Self { never_sent: true, ..error }
+    }
+
+    pub(crate) fn too_large(stage: Stage, transaction_id: &str, bytes: usize) -> Self {
+        let message = format!("the message of {bytes} bytes is larger than the {MESSAGE_BYTES_MAX} that may be sent");
+        Self { never_sent: true, ..Self::local(stage, transaction_id, Code::OutOfRange, message) }
     }
 
     pub(crate) fn malformed(stage: Stage, transaction_id: &str, what: &str) -> Self {

@@ -73,6 +73,15 @@ async fn an_answer_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn a_question_that_is_too_large_is_not_asked() {
+    let world = World::start();
+    let large = "x".repeat(crate::MESSAGE_BYTES_MAX);
+    let error = world.call("put", &["key", &large]).endorse().await.err().unwrap();
+    assert!(error.code == Code::OutOfRange && error.never_sent && !error.is_unavailable(), "{error}");
+    assert_eq!(world.call("put", &["key", "value"]).evaluate().await.unwrap(), b"value");
+}
+
+#[tokio::test]
 async fn what_is_larger_than_grpc_allows_by_default_goes_every_way() {
     let world = World::start();
     let large = "x".repeat(5 << 20);

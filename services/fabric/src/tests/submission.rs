@@ -125,6 +125,30 @@ async fn each_stage_has_its_own_deadline() {
 }
 
 #[tokio::test]
+async fn a_deadline_holds_for_the_whole_answer() {
+    let world = World::start();
+    let soon = Duration::from_millis(500);
+    let deadlines = Deadlines { evaluate: soon, endorse: soon, submit: soon, commit: soon };
+    let proposal = world.with(deadlines, "put", &["key", "value"]);
+    let mut transaction = proposal.endorse().await.unwrap();
+    transaction.sign().unwrap();
+    for stage in [Stage::Evaluate, Stage::Endorse, Stage::Submit, Stage::CommitStatus] {
+        world.peer.fault(Fault::Stall);
+        let call = async {
+            match stage {
+                Stage::Evaluate => proposal.evaluate().await.err(),
+                Stage::Endorse => proposal.endorse().await.err(),
+                Stage::Submit => transaction.submit().await.err(),
+                _ => transaction.commit().status().await.err(),
+            }
+        };
+        let error = tokio::time::timeout(PATIENCE, call).await.expect("the deadline passes").unwrap();
+        assert_eq!((error.stage, error.code), (stage, Code::DeadlineExceeded), "{error}");
+        assert_eq!(error.outcome_unknown(), matches!(stage, Stage::Submit | Stage::CommitStatus));
+    }
+}
+
+#[tokio::test]
 async fn what_was_not_confirmed_can_be_asked_for() {
     let world = World::start();
     let transaction = world.endorsed().await;
