@@ -2,6 +2,7 @@
 
 mod blocks;
 mod broken;
+mod configuration;
 mod connections;
 mod decoders;
 mod events;
@@ -9,6 +10,7 @@ mod following;
 mod offline;
 mod refusals;
 mod submission;
+mod vectors;
 
 use std::sync::Arc;
 use std::time::Duration;
