@@ -77,6 +77,23 @@ fn a_part_that_is_malformed_is_named() {
 }
 
 #[test]
+fn no_member_and_no_orderer_is_left_out_where_there_are_too_many() {
+    let (root, extra) = (TestOrganisation::new("many").root(), 1023);
+    let members = changed(&RAFT, |channel| {
+        let many = (0..extra).map(|number| format!("m{number}")).map(|name| (name.clone(), described(&name, &root)));
+        group(channel, "Application").groups.extend(many);
+    });
+    assert_eq!(members, Err(BlockError::TooMany("members", extra + 2)));
+    let orderers = changed(&BFT, |channel| {
+        let orderers = value(group(channel, "Orderer"), "Orderers");
+        let mut message = OrderersMessage::decode(orderers.as_slice()).unwrap();
+        message.consenter_mapping = message.consenter_mapping.into_iter().cycle().take(257).collect();
+        *orderers = message.encode_to_vec();
+    });
+    assert_eq!(orderers, Err(BlockError::TooMany("orderers", 257)));
+}
+
+#[test]
 fn certificates_are_their_own_members_alone_and_peers_are_told_from_others() {
     for network in [RAFT, BFT] {
         let (configuration, transaction) = (network.configuration(), network.approved());
