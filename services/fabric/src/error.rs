@@ -289,6 +289,15 @@ mod tests {
     }
 
     #[test]
+    fn different_results_are_told_by_the_gateway_or_of_a_peer() {
+        let text = "failed to assemble transaction: ProposalResponsePayloads do not match (base64): 'a' vs 'b'";
+        for (message, details) in [(text, &[][..]), ("see details", &["another", text])] {
+            let error = |stage| CallError::new(stage, "id", &status(message, details));
+            assert!(error(Stage::Endorse).is_mismatch() && !error(Stage::Submit).is_mismatch());
+        }
+    }
+
+    #[test]
     fn what_is_no_refusal_is_none() {
         for text in ["", "chaincode response", "chaincode response x, y", "chaincode response 500"] {
             assert_eq!(CallError::new(Stage::Endorse, "id", &status(text, &[text])).refusal(), None, "{text}");

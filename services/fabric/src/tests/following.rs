@@ -94,3 +94,14 @@ async fn a_block_that_is_missing_or_comes_twice_ends_a_stream() {
         assert_eq!((blocks.len(), error), (told, Some(DeliverError::Malformed)));
     }
 }
+
+#[tokio::test]
+async fn a_follower_that_waits_for_a_block_is_told_of_the_end_of_its_peer() {
+    let mut world = World::start();
+    let mut blocks = world.network().blocks(0, None).await.unwrap();
+    assert!(blocks.next().await.unwrap().is_ok());
+    world.peer.stop();
+    let told = tokio::time::timeout(PATIENCE, blocks.next()).await.expect("nothing is told").unwrap();
+    assert!(matches!(told, Err(DeliverError::Broken { code: tonic::Code::Unavailable, .. })), "{told:?}");
+    assert!(blocks.next().await.is_none(), "an error is the last word");
+}
