@@ -13,6 +13,19 @@ pub struct Checkpoint {
     pub transaction_id: Option<String>,
 }
 
+impl Checkpoint {
+    /// How many of a block's transactions were handled, of those that a peer tells of: all up to this place's own, if it
+    /// is told of again. A peer that goes on behind it tells of none of them.
+    pub(crate) fn handled<'a>(
+        &self,
+        block: u64,
+        mut told: impl DoubleEndedIterator<Item = &'a str> + ExactSizeIterator,
+    ) -> usize {
+        let last = self.transaction_id.as_deref().filter(|_| block == self.block);
+        last.and_then(|last| told.rposition(|one| one == last)).map_or(0, |place| place + 1)
+    }
+}
+
 /// Keeps a checkpoint.
 pub trait Checkpointer: Send {
     /// Where to go on; none at the very beginning.
@@ -109,7 +122,7 @@ fn read(text: &str) -> Option<Checkpoint> {
 }
 
 /// Leaves out what comes again: a gateway that starts at a block sends all of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Seen {
     block: u64,
     transactions: HashSet<String>,
@@ -117,8 +130,8 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// Begins behind a checkpoint.
-    pub(crate) fn from(block: u64, transaction: String) -> Self {
-        Self { block, transactions: HashSet::from([transaction]) }
+    pub(crate) fn from(checkpoint: &Checkpoint) -> Self {
+        Self { block: checkpoint.block, transactions: checkpoint.transaction_id.iter().cloned().collect() }
     }
 
     /// Whether an event is new; of a block that lies behind nothing is.
@@ -157,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_comes_again_is_not_new() {
-        let mut seen = Seen::default();
+        let mut seen = Seen::from(&Checkpoint::default());
         assert!(seen.is_new(3, "a") && seen.is_new(3, "b") && !seen.is_new(3, "a"));
         assert!(seen.is_new(4, "a") && !seen.is_new(3, "c") && !seen.is_new(4, "a"));
     }

@@ -1,11 +1,11 @@
 //! What became of a submitted transaction.
 
 use prost::Message;
-use tonic::Request;
 
 use crate::error::{CallError, Stage};
 use crate::gateway::{Gateway, Network};
 use crate::identity::digest;
+use crate::proto::gateway::gateway_client::GatewayClient;
 use crate::proto::gateway::{CommitStatusRequest, SignedCommitStatusRequest};
 
 /// The question what became of a transaction. Any gateway of the channel can be asked it.
@@ -82,10 +82,10 @@ impl Commit {
             Some(signature) => signature.clone(),
             None => gateway.sign(&self.request).map_err(unsigned)?,
         };
-        let mut request = Request::new(SignedCommitStatusRequest { request: self.request.clone(), signature });
-        request.set_timeout(gateway.inner.deadlines.commit);
-        let failed = |status| CallError::new(Stage::CommitStatus, &self.transaction_id, &status);
-        let answer = gateway.client().commit_status(request).await.map_err(failed)?.into_inner();
+        let request = SignedCommitStatusRequest { request: self.request.clone(), signature };
+        let about = (Stage::CommitStatus, self.transaction_id());
+        let call = async |mut client: GatewayClient<_>, request| client.commit_status(request).await;
+        let answer = gateway.ask(about, gateway.inner.deadlines.commit, request, call).await?;
         Ok(Status { transaction_id: self.transaction_id.clone(), code: answer.result, block: answer.block_number })
     }
 }

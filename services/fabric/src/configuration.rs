@@ -137,8 +137,12 @@ fn value<M: Message + Default>(group: &ConfigGroup, name: &'static str) -> Resul
 
 fn authorities(organisations: &ConfigGroup) -> Result<Authorities, BlockError> {
     let malformed = |_| BlockError::Malformed("member's authorities");
+    // None is left out: another one at each reading, for they come in no order.
+    if organisations.groups.len() > MEMBERS_MAX {
+        return Err(BlockError::TooMany("members", organisations.groups.len()));
+    }
     let mut members = Authorities::new();
-    for organisation in organisations.groups.values().take(MEMBERS_MAX) {
+    for organisation in organisations.groups.values() {
         let msp: MspConfig = value(organisation, "MSP")?;
         let msp = FabricMspConfig::decode(msp.config.as_slice()).map_err(|_| BlockError::Malformed("MSP"))?;
         let certificates = msp.root_certs.iter().chain(&msp.intermediate_certs);
@@ -149,7 +153,11 @@ fn authorities(organisations: &ConfigGroup) -> Result<Authorities, BlockError> {
 }
 
 fn consenters(orderers: OrderersMessage) -> Result<BTreeMap<u32, Certificate>, BlockError> {
-    let consenters = orderers.consenter_mapping.into_iter().take(ORDERERS_MAX).map(|consenter| {
+    let count = orderers.consenter_mapping.len();
+    if count > ORDERERS_MAX {
+        return Err(BlockError::TooMany("orderers", count));
+    }
+    let consenters = orderers.consenter_mapping.into_iter().map(|consenter| {
         let certificate = Certificate::from_pem(&consenter.identity);
         Ok((consenter.id, certificate.map_err(|_| BlockError::Malformed("orderer's certificate"))?))
     });

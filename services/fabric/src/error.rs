@@ -3,6 +3,7 @@
 use prost::Message;
 use tonic::{Code, Status, TimeoutExpired};
 
+use crate::connection::MESSAGE_BYTES_MAX;
 use crate::identity::SignError;
 use crate::proto::gateway::ErrorDetail;
 use crate::proto::google;
@@ -71,7 +72,7 @@ pub struct CallError {
     pub message: String,
     /// What each peer said.
     pub details: Vec<PeerDetail>,
-    /// Whether nothing left this machine: it could not be signed, or there was not even a connection.
+    /// Whether nothing left this machine: it could not be signed, was too large, or there was not even a connection.
     pub never_sent: bool,
 }
 
@@ -99,6 +100,11 @@ impl CallError {
     pub(crate) fn unsigned(stage: Stage, transaction_id: &str, error: &SignError) -> Self {
         let error = Self::local(stage, transaction_id, Code::FailedPrecondition, error.to_string());
         Self { never_sent: true, ..error }
+    }
+
+    pub(crate) fn too_large(stage: Stage, transaction_id: &str, bytes: usize) -> Self {
+        let message = format!("the message of {bytes} bytes is larger than the {MESSAGE_BYTES_MAX} that may be sent");
+        Self { never_sent: true, ..Self::local(stage, transaction_id, Code::OutOfRange, message) }
     }
 
     pub(crate) fn malformed(stage: Stage, transaction_id: &str, what: &str) -> Self {
@@ -280,6 +286,15 @@ mod tests {
         assert!(error(Stage::Submit, &said).is_known_to_orderers());
         assert!(!error(Stage::Submit, &said[..1]).is_known_to_orderers());
         assert!(!error(Stage::Endorse, &said).is_known_to_orderers());
+    }
+
+    #[test]
+    fn different_results_are_told_by_the_gateway_or_of_a_peer() {
+        let text = "failed to assemble transaction: ProposalResponsePayloads do not match (base64): 'a' vs 'b'";
+        for (message, details) in [(text, &[][..]), ("see details", &["another", text])] {
+            let error = |stage| CallError::new(stage, "id", &status(message, details));
+            assert!(error(Stage::Endorse).is_mismatch() && !error(Stage::Submit).is_mismatch());
+        }
     }
 
     #[test]

@@ -67,9 +67,10 @@ impl Network {
     /// Follows events with a request that was signed elsewhere, or by the gateway's own identity.
     #[must_use]
     pub fn chaincode_events_signed(&self, request: Vec<u8>, signature: Option<Vec<u8>>) -> ChaincodeEvents {
-        let (chaincode, seen) = begun(&request);
+        let (chaincode, from) = begun(&request);
+        let seen = Seen::from(&from);
         let (network, waiting) = (self.clone(), VecDeque::new());
-        let follower = Follower { network, chaincode, request, signature, stream: None, waiting };
+        let follower = Follower { network, chaincode, from, request, signature, stream: None, waiting };
         let events = futures::stream::unfold((Some(follower), seen), |(follower, mut seen)| async move {
             let mut follower = follower?;
             loop {
@@ -88,18 +89,22 @@ impl Network {
 }
 
 /// What a request asks for, and what lies behind it already.
-fn begun(request: &[u8]) -> (String, Seen) {
+fn begun(request: &[u8]) -> (String, Checkpoint) {
     let request = ChaincodeEventsRequest::decode(request).unwrap_or_default();
-    let seen = match request.start_position.and_then(|position| position.r#type) {
-        Some(Position::Specified(SeekSpecified { number })) => Seen::from(number, request.after_transaction_id),
-        _ => Seen::default(),
+    let from = match request.start_position.and_then(|position| position.r#type) {
+        Some(Position::Specified(SeekSpecified { number })) => {
+            let transaction_id = Some(request.after_transaction_id).filter(|id| !id.is_empty());
+            Checkpoint { block: number, transaction_id }
+        }
+        _ => Checkpoint::default(),
     };
-    (request.chaincode_id, seen)
+    (request.chaincode_id, from)
 }
 
 struct Follower {
     network: Network,
     chaincode: String,
+    from: Checkpoint,
     request: Vec<u8>,
     signature: Option<Vec<u8>>,
     stream: Option<Streaming<ChaincodeEventsResponse>>,
@@ -123,7 +128,9 @@ impl Follower {
                 return Err(CallError::malformed(Stage::Events, &self.chaincode, "an event of another chaincode"));
             }
             let block = answer.block_number;
-            self.waiting.extend(answer.events.into_iter().map(|event| ChaincodeEvent {
+            // One answer holds all events of its block.
+            let handled = self.from.handled(block, answer.events.iter().map(|event| event.tx_id.as_str()));
+            self.waiting.extend(answer.events.into_iter().skip(handled).map(|event| ChaincodeEvent {
                 block,
                 transaction_id: event.tx_id,
                 name: event.event_name,

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use prost::Message;
 use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
 
 use crate::connection::{Connection, MESSAGE_BYTES_MAX};
+use crate::error::{CallError, Stage};
 use crate::identity::{Identity, Sign, SignError, digest};
 use crate::proposal::ProposalBuilder;
 use crate::proto::gateway::gateway_client::GatewayClient;
@@ -96,6 +99,26 @@ impl Gateway {
         GatewayClient::new(self.inner.connection.channel())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Asks the peer once. The deadline holds for the whole answer: tonic's own ends where the answer begins. What is too
+    /// large is not sent: tonic would break the call off, and the peer would seem to be away.
+    pub(crate) async fn ask<M: Message, A>(
+        &self,
+        (stage, transaction_id): (Stage, &str),
+        deadline: Duration,
+        message: M,
+        call: impl AsyncFnOnce(GatewayClient<Channel>, Request<M>) -> Result<Response<A>, Status>,
+    ) -> Result<A, CallError> {
+        let bytes = message.encoded_len();
+        if bytes > MESSAGE_BYTES_MAX {
+            return Err(CallError::too_large(stage, transaction_id, bytes));
+        }
+        let mut request = Request::new(message);
+        request.set_timeout(deadline);
+        let answered = tokio::time::timeout(deadline, call(self.client(), request)).await;
+        let answer = answered.unwrap_or_else(|_| Err(Status::deadline_exceeded("the peer did not answer in time")));
+        Ok(answer.map_err(|status| CallError::new(stage, transaction_id, &status))?.into_inner())
     }
 
     pub(crate) fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, SignError> {

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use prost::Message;
 use prost_types::Timestamp;
 use sha2::{Digest, Sha256};
-use tonic::Request;
 
 use crate::commit::Status;
 use crate::error::{CallError, CommitError, Stage, SubmitError};
 use crate::gateway::{Contract, Gateway};
 use crate::identity::{SignError, digest};
 use crate::proto::common::{ChannelHeader, Header, HeaderType, SignatureHeader};
+use crate::proto::gateway::gateway_client::GatewayClient;
 use crate::proto::gateway::{EndorseRequest, EvaluateRequest};
 use crate::proto::protos::chaincode_spec::Type;
 use crate::proto::protos::{
@@ -197,15 +197,15 @@ impl Proposal {
     /// # Errors
     /// No peer answers, or the chaincode refuses.
     pub async fn evaluate(&self) -> Result<Vec<u8>, CallError> {
-        let mut request = Request::new(EvaluateRequest {
+        let request = EvaluateRequest {
             transaction_id: self.transaction_id.clone(),
             channel_id: self.contract.network.channel.to_string(),
             proposed_transaction: Some(self.message()),
             target_organizations: self.organisations.clone(),
-        });
-        request.set_timeout(self.gateway().inner.deadlines.evaluate);
-        let failed = |status| CallError::new(Stage::Evaluate, &self.transaction_id, &status);
-        let answer = self.gateway().client().evaluate(request).await.map_err(failed)?.into_inner();
+        };
+        let (about, gateway) = ((Stage::Evaluate, self.transaction_id()), self.gateway());
+        let call = async |mut client: GatewayClient<_>, request| client.evaluate(request).await;
+        let answer = gateway.ask(about, gateway.inner.deadlines.evaluate, request, call).await?;
         let result = answer.result.ok_or_else(|| self.malformed(Stage::Evaluate, "there is no result"))?;
         Ok(result.payload)
     }
@@ -215,15 +215,15 @@ impl Proposal {
     /// # Errors
     /// Not enough peers answer, one refuses, or they disagree. Nothing was sent to the orderers.
     pub async fn endorse(&self) -> Result<Transaction, CallError> {
-        let mut request = Request::new(EndorseRequest {
+        let request = EndorseRequest {
             transaction_id: self.transaction_id.clone(),
             channel_id: self.contract.network.channel.to_string(),
             proposed_transaction: Some(self.message()),
             endorsing_organizations: self.organisations.clone(),
-        });
-        request.set_timeout(self.gateway().inner.deadlines.endorse);
-        let failed = |status| CallError::new(Stage::Endorse, &self.transaction_id, &status);
-        let answer = self.gateway().client().endorse(request).await.map_err(failed)?.into_inner();
+        };
+        let (about, gateway) = ((Stage::Endorse, self.transaction_id()), self.gateway());
+        let call = async |mut client: GatewayClient<_>, request| client.endorse(request).await;
+        let answer = gateway.ask(about, gateway.inner.deadlines.endorse, request, call).await?;
         let envelope =
             answer.prepared_transaction.ok_or_else(|| self.malformed(Stage::Endorse, "there is no transaction"))?;
         Transaction::read(self, envelope).map_err(|what| self.malformed(Stage::Endorse, what))

@@ -8,8 +8,11 @@
 
 mod chain;
 mod deliver;
+mod events;
+mod fault;
 mod gateway;
 mod organisation;
+mod stalled;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -22,8 +25,9 @@ use tonic::transport::{Certificate, Identity as TlsIdentity, Server, ServerTlsCo
 
 use crate::proto::gateway::gateway_server::GatewayServer;
 use crate::proto::protos::deliver_server::DeliverServer;
-use crate::{ChaincodeRefusal, Connection, Gateway, MESSAGE_BYTES_MAX, PeerDetail, PeerEndpoint, Sources};
+use crate::{ChaincodeRefusal, Connection, Gateway, MESSAGE_BYTES_MAX, PeerEndpoint, Sources};
 use chain::Chain;
+pub use fault::Fault;
 pub use organisation::{TestIdentity, TestOrganisation};
 
 /// A call as a chaincode sees it.
@@ -51,35 +55,6 @@ pub struct Outcome {
 /// A chaincode.
 pub type TestChaincode = Arc<dyn Fn(&Invocation) -> Result<Outcome, ChaincodeRefusal> + Send + Sync>;
 
-/// What goes wrong, once, at the next opportunity.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// The next call is answered so much later.
-    Slow(Duration),
-    /// The next endorsement fails, and peers say why.
-    Endorsers(Vec<PeerDetail>),
-    /// The next endorsement is of another transaction than was asked for.
-    OtherTransaction,
-    /// The next endorsement is of other arguments than were asked for.
-    OtherArguments,
-    /// The next query's answer is larger than any message may be.
-    Oversized,
-    /// The next submission is taken, but not confirmed.
-    Unconfirmed,
-    /// The next submission is confirmed and lost, as with a leader that dies before it has told the others.
-    Lost,
-    /// The next transaction is found to be invalid, with this code.
-    Code(u8),
-    /// The next stream breaks after so many answers.
-    Break(usize),
-    /// The next stream ends after so many answers as if all had been said.
-    HangUp(usize),
-    /// The next stream of events starts at the first block whatever is asked, and says everything twice.
-    Replay,
-    /// The next stream of blocks leaves this one out.
-    LeaveOut(u64),
-}
-
 /// What outlives a stop.
 struct State {
     channel: String,
@@ -87,6 +62,8 @@ struct State {
     chain: Chain,
     chaincode: TestChaincode,
     faults: Mutex<Vec<Fault>>,
+    /// The members that the last call named.
+    named: Mutex<Vec<String>>,
 }
 
 impl State {
@@ -97,6 +74,11 @@ impl State {
             faults.iter().enumerate().find_map(|(place, fault)| kind(fault).map(|found| (place, found)))?;
         faults.remove(place);
         Some(found)
+    }
+
+    /// Takes a fault that says nothing more than that it is one.
+    fn has(&self, fault: &Fault) -> bool {
+        self.fault(|set| (set == fault).then_some(())).is_some()
     }
 
     async fn delay(&self) {
@@ -123,7 +105,8 @@ impl TestPeer {
         let orderer = TestOrganisation::new("orderers").identity("orderer");
         let chain = Chain::new(channel, orderer);
         let peer = organisation.identity("peer");
-        let state = State { channel: channel.to_owned(), peer, chain, chaincode, faults: Mutex::default() };
+        let (channel, faults, named) = (channel.to_owned(), Mutex::default(), Mutex::default());
+        let state = State { channel, peer, chain, chaincode, faults, named };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, tls) = (listener.local_addr().unwrap(), organisation.identity("tls"));
         let mut started = Self { state: Arc::new(state), address, tls, root: organisation.root(), runtime: None };
@@ -154,6 +137,12 @@ impl TestPeer {
     #[must_use]
     pub fn faults(&self) -> usize {
         self.state.faults.lock().unwrap().len()
+    }
+
+    /// The members whose peers the last call was to be endorsed or run by.
+    #[must_use]
+    pub fn named(&self) -> Vec<String> {
+        self.state.named.lock().unwrap().clone()
     }
 
     /// How many blocks there are.
@@ -194,7 +183,8 @@ impl TestPeer {
             .identity(TlsIdentity::from_pem(&tls.certificate, tls.key.as_bytes()))
             .client_ca_root(Certificate::from_pem(&self.root));
         let gateway = GatewayServer::new(gateway::Service(self.state.clone()));
-        let gateway = gateway.max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let inner = gateway.max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let gateway = stalled::Stalled { inner, state: self.state.clone() };
         let router = Server::builder()
             .tls_config(config)
             .unwrap()

@@ -1,16 +1,22 @@
 //! The client against a peer in this process, over mutual TLS, with everything that can go wrong.
 
 mod blocks;
+mod broken;
+mod configuration;
+mod connections;
 mod decoders;
 mod events;
+mod following;
 mod offline;
+mod refusals;
 mod submission;
+mod vectors;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::testing::{Invocation, Outcome, TestChaincode, TestOrganisation, TestPeer};
-use crate::{ChaincodeRefusal, Deadlines, Gateway, Network, Proposal};
+use crate::{CallError, ChaincodeRefusal, Deadlines, Gateway, Network, PeerDetail, Proposal, SubmitError, Transaction};
 
 const CHANNEL: &str = "channel";
 const CHAINCODE: &str = "chaincode";
@@ -46,6 +52,23 @@ impl World {
         contract.proposal(function).arguments(arguments).build().unwrap()
     }
 
+    /// An endorsed call, signed.
+    async fn endorsed(&self) -> Transaction {
+        let mut transaction = self.call("put", &["key", "value"]).endorse().await.unwrap();
+        transaction.sign().unwrap();
+        transaction
+    }
+
+    /// Waits until everything that was to go wrong has begun to.
+    async fn all_faults_taken(&self) {
+        let taken = async {
+            while self.peer.faults() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, taken).await.expect("nothing went wrong");
+    }
+
     /// Adds blocks, each with one event of this payload.
     async fn put(&self, payloads: &[&str]) -> Vec<crate::Submitted> {
         let mut submitted = Vec::new();
@@ -74,4 +97,17 @@ fn chaincode() -> TestChaincode {
             }
         }
     })
+}
+
+/// What a peer or an orderer said.
+fn said(address: &str, msp_id: &str, message: &str) -> PeerDetail {
+    PeerDetail { address: address.to_owned(), msp_id: msp_id.to_owned(), message: message.to_owned() }
+}
+
+/// The stage at which a submission failed.
+fn call_error(error: SubmitError) -> CallError {
+    match error {
+        SubmitError::Call(error) => error,
+        SubmitError::Commit(error) => panic!("{error}"),
+    }
 }

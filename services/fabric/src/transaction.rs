@@ -1,7 +1,6 @@
 //! A call that peers endorsed, ready for the orderers.
 
 use prost::Message;
-use tonic::Request;
 
 use crate::block::{Action, proposal_hash};
 use crate::commit::Commit;
@@ -11,6 +10,7 @@ use crate::identity::{SignError, digest};
 use crate::proposal::Proposal;
 use crate::proto::common::{ChannelHeader, Envelope, Payload};
 use crate::proto::gateway::SubmitRequest;
+use crate::proto::gateway::gateway_client::GatewayClient;
 
 /// An endorsed transaction. It is the proposal's own: its headers were compared, and what the endorsers answered to.
 #[derive(Clone)]
@@ -110,18 +110,17 @@ impl Transaction {
     /// No orderer confirmed it. It may have been taken all the same: ask [`Transaction::commit`] for its status.
     pub async fn submit(&self) -> Result<Commit, CallError> {
         let gateway = &self.network.gateway;
-        let mut request = Request::new(SubmitRequest {
+        let request = SubmitRequest {
             transaction_id: self.transaction_id.clone(),
             channel_id: self.network.channel().to_owned(),
             prepared_transaction: Some(self.envelope.clone()),
-        });
-        request.set_timeout(gateway.inner.deadlines.submit);
-        match gateway.client().submit(request).await {
+        };
+        let about = (Stage::Submit, self.transaction_id());
+        let call = async |mut client: GatewayClient<_>, request| client.submit(request).await;
+        match gateway.ask(about, gateway.inner.deadlines.submit, request, call).await {
             Ok(_) => Ok(self.commit()),
-            Err(status) => match CallError::new(Stage::Submit, &self.transaction_id, &status) {
-                error if error.is_known_to_orderers() => Ok(self.commit()),
-                error => Err(error),
-            },
+            Err(error) if error.is_known_to_orderers() => Ok(self.commit()),
+            Err(error) => Err(error),
         }
     }
 

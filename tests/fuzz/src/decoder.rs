@@ -41,7 +41,7 @@ use semblance_hospital::store::Store;
 use semblance_ledger::embedded::block::{BlockData, Header, RecordedTransaction};
 use semblance_proto::v1;
 
-pub use fabric::{fabric_block, fabric_error};
+pub use fabric::{fabric_block, fabric_configuration, fabric_error};
 pub use services::{certificate, chaincode, config, hospital, mark, outbox, search};
 
 /// The network of the stored test vectors, whose bytes are where the fuzzer begins.
@@ -63,6 +63,7 @@ pub const ALL: &[(&str, Decoder)] = &[
     ("entry", entry),
     ("event", event),
     ("fabric_block", fabric_block),
+    ("fabric_configuration", fabric_configuration),
     ("fabric_error", fabric_error),
     ("fingerprint", fingerprint),
     ("hospital", hospital),

@@ -3,6 +3,7 @@
 use prost::Message;
 use semblance_fabric::PeerDetail;
 use semblance_fabric::block::{Block, Creator, Transaction};
+use semblance_fabric::configuration::Configuration;
 use semblance_fabric::proto::common;
 use semblance_fabric::proto::google::rpc::Status;
 use sha2::{Digest, Sha256};
@@ -33,6 +34,15 @@ fn transaction(transaction: &Transaction) {
     if let Ok(certificate) = transaction.creator.certificate() {
         let _ = certificate.issued_by("north", std::slice::from_ref(&certificate));
     }
+}
+
+/// What a configuration transaction holds. Whatever it is, a block that nobody signed does not verify.
+pub fn fabric_configuration(bytes: &[u8]) {
+    let Ok(configuration) = Configuration::read(bytes) else { return };
+    assert!(configuration.members().is_sorted());
+    let (previous_hash, transactions, signatures) = (Vec::new(), Vec::new(), Vec::new());
+    let unsigned = Block { number: 1, previous_hash, hash: [0; 32], transactions, signatures };
+    assert!(configuration.verify_block(&unsigned).is_err());
 }
 
 /// What comes with a failed call.

@@ -15,6 +15,8 @@ use crate::proto::common::{
 
 pub(super) struct Chain {
     blocks: Mutex<Vec<Block>>,
+    /// Transactions with their codes, for the next block.
+    waiting: Mutex<Vec<(Vec<u8>, u8)>>,
     orderer: TestIdentity,
     height: watch::Sender<u64>,
 }
@@ -34,20 +36,29 @@ impl Chain {
         };
         let payload = Payload { header: Some(header), data: b"configuration".to_vec() }.encode_to_vec();
         let signature = orderer.sign(&payload);
-        let chain = Self { blocks: Mutex::default(), orderer, height: watch::Sender::new(0) };
-        chain.append(&Envelope { payload, signature }, 0);
+        let chain =
+            Self { blocks: Mutex::default(), waiting: Mutex::default(), orderer, height: watch::Sender::new(0) };
+        chain.order(&Envelope { payload, signature }, 0, false);
         chain
     }
 
-    /// Adds a block of one transaction.
-    pub(super) fn append(&self, transaction: &Envelope, code: u8) {
+    /// Puts a transaction into the next block, and makes the block unless another one is to come into it.
+    pub(super) fn order(&self, transaction: &Envelope, code: u8, together: bool) {
+        let mut waiting = self.waiting.lock().unwrap();
+        waiting.push((transaction.encode_to_vec(), code));
+        if !together {
+            let (data, codes) = waiting.drain(..).unzip();
+            self.append(data, codes);
+        }
+    }
+
+    fn append(&self, data: Vec<Vec<u8>>, codes: Vec<u8>) {
         let mut blocks = self.blocks.lock().unwrap();
         let previous = blocks.last().and_then(|block| block.header.as_ref());
         let previous_hash = previous.map(|header| digest(&header_bytes(header).unwrap()).to_vec()).unwrap_or_default();
-        let data = vec![transaction.encode_to_vec()];
         let number = u64::try_from(blocks.len()).unwrap();
         let header = BlockHeader { number, previous_hash, data_hash: data_hash(&data).to_vec() };
-        let metadata = vec![self.signature(&header), Vec::new(), vec![code], Vec::new(), Vec::new()];
+        let metadata = vec![self.signature(&header), Vec::new(), codes, Vec::new(), Vec::new()];
         let (data, metadata) = (Some(BlockData { data }), Some(BlockMetadata { metadata }));
         blocks.push(Block { header: Some(header), data, metadata });
         self.height.send_replace(number + 1);

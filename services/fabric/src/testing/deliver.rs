@@ -82,12 +82,13 @@ impl Service {
             Err(refusal) => return Ok(Response::new(Box::pin(futures::stream::iter([status(refusal)])))),
         };
         let left_out = self.0.fault(|fault| if let Fault::LeaveOut(number) = fault { Some(*number) } else { None });
+        let repeated = self.0.fault(|fault| if let Fault::Repeat(number) = fault { Some(*number) } else { None });
         let state = self.0.clone();
-        let numbers = futures::stream::iter(from..=to).filter(move |number| {
-            let told = Some(*number) != left_out;
-            futures::future::ready(told)
+        let numbers = (from..=to).flat_map(move |number| {
+            let times = if Some(number) == left_out { 0 } else { 1 + usize::from(Some(number) == repeated) };
+            std::iter::repeat_n(number, times)
         });
-        let blocks = numbers.then(move |number| {
+        let blocks = futures::stream::iter(numbers).then(move |number| {
             let state = state.clone();
             async move { Ok(DeliverResponse { r#type: Some(wrap(state.chain.block(number).await)) }) }
         });

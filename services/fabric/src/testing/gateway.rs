@@ -7,6 +7,7 @@ use futures::Stream;
 use prost::Message;
 use tonic::{Code, Request, Response, Status};
 
+use super::events::Events;
 use super::organisation::signed;
 use super::{Fault, Invocation, Outcome, State};
 use crate::block::{Block, proposal_hash};
@@ -75,7 +76,10 @@ impl Service {
     }
 
     fn envelope(&self, asked: &Asked, outcome: Outcome) -> Envelope {
-        let payload = ChaincodeProposalPayload { input: asked.payload.input.clone(), ..Default::default() };
+        let mut payload = asked.payload.clone();
+        if !self.0.has(&Fault::Leak) {
+            payload.transient_map.clear();
+        }
         let chaincode_proposal_payload = payload.encode_to_vec();
         let Header { channel_header, signature_header } = &asked.header;
         let response = ProposalResponsePayload {
@@ -96,12 +100,11 @@ impl Service {
 
     /// Makes another proposal of one, as a lying gateway would.
     fn altered(&self, mut asked: Asked) -> Asked {
-        let other = |fault| move |set: &Fault| (*set == fault).then_some(());
-        if self.0.fault(other(Fault::OtherTransaction)).is_some() {
+        if self.0.has(&Fault::OtherTransaction) {
             asked.channel.tx_id = transaction_id(b"another nonce", b"");
             asked.header.channel_header = asked.channel.encode_to_vec();
         }
-        if self.0.fault(other(Fault::OtherArguments)).is_some() {
+        if self.0.has(&Fault::OtherArguments) {
             let mut spec = ChaincodeInvocationSpec::decode(asked.payload.input.as_slice()).unwrap();
             let input = spec.chaincode_spec.as_mut().and_then(|spec| spec.input.as_mut()).unwrap();
             input.args.push(b"another argument".to_vec());
@@ -146,7 +149,9 @@ impl Gateway for Service {
         if let Some(details) = self.0.fault(refused) {
             return Err(failed(Code::Aborted, text, &details));
         }
-        let asked = self.asked(request.into_inner().proposed_transaction)?;
+        let EndorseRequest { proposed_transaction, endorsing_organizations, .. } = request.into_inner();
+        *self.0.named.lock().unwrap() = endorsing_organizations;
+        let asked = self.asked(proposed_transaction)?;
         let outcome = self.run(&asked.invocation, Code::Aborted, text)?;
         let envelope = self.envelope(&self.altered(asked), outcome);
         Ok(Response::new(EndorseResponse { prepared_transaction: Some(envelope) }))
@@ -161,13 +166,24 @@ impl Gateway for Service {
         if !signed(&creator.creator, &envelope.payload, &envelope.signature) {
             return Err(Status::aborted("received unsuccessful response from orderer: status=FORBIDDEN"));
         }
-        if self.0.fault(|fault| (*fault == Fault::Lost).then_some(())).is_some() {
+        if self.0.has(&Fault::Lost) {
             return Ok(Response::new(SubmitResponse {}));
         }
         let code = self.0.fault(|fault| if let Fault::Code(code) = fault { Some(*code) } else { None });
-        self.0.chain.append(&envelope, code.unwrap_or_default());
-        match self.0.fault(|fault| (*fault == Fault::Unconfirmed).then_some(())) {
-            Some(()) => Err(Status::unavailable("no orderers could successfully process transaction")),
+        let together = self.0.has(&Fault::Together);
+        self.0.chain.order(&envelope, code.unwrap_or_default(), together);
+        if self.0.has(&Fault::Unanswered) {
+            std::future::pending::<()>().await;
+        }
+        let against = |fault: &Fault| match fault {
+            Fault::Unconfirmed => Some(Vec::new()),
+            Fault::Orderers(details) => Some(details.clone()),
+            _ => None,
+        };
+        match self.0.fault(against) {
+            Some(details) => {
+                Err(failed(Code::Unavailable, "no orderers could successfully process transaction", &details))
+            }
             None => Ok(Response::new(SubmitResponse {})),
         }
     }
@@ -194,10 +210,12 @@ impl Gateway for Service {
 
     async fn evaluate(&self, request: Request<EvaluateRequest>) -> Result<Response<EvaluateResponse>, Status> {
         self.0.delay().await;
-        let asked = self.asked(request.into_inner().proposed_transaction)?;
+        let EvaluateRequest { proposed_transaction, target_organizations, .. } = request.into_inner();
+        *self.0.named.lock().unwrap() = target_organizations;
+        let asked = self.asked(proposed_transaction)?;
         let text = "evaluate call to endorser returned error";
         let mut payload = self.run(&asked.invocation, Code::Unknown, text)?.response;
-        if self.0.fault(|fault| (*fault == Fault::Oversized).then_some(())).is_some() {
+        if self.0.has(&Fault::Oversized) {
             payload.resize(MESSAGE_BYTES_MAX + 1, 0);
         }
         let result = Some(ChaincodeResponse { status: 200, message: String::new(), payload });
@@ -219,51 +237,8 @@ impl Gateway for Service {
             Some(Position::Specified(specified)) => specified.number,
             _ => self.0.chain.height(),
         };
-        let replay = self.0.fault(|fault| (*fault == Fault::Replay).then_some(())).is_some();
-        let events = Events {
-            state: self.0.clone(),
-            chaincode: asked.chaincode_id,
-            after: asked.after_transaction_id,
-            next: if replay { 0 } else { start },
-            start,
-            times: if replay { 2 } else { 1 },
-        };
+        let events = Events::new(&self.0, asked.chaincode_id, start, asked.after_transaction_id);
         let answers = futures::stream::unfold(events, |mut events| async { Some((Ok(events.next().await), events)) });
         Ok(Response::new(super::deliver::faulty(&self.0, Box::pin(answers))))
-    }
-}
-
-/// Where a stream of events has come to.
-struct Events {
-    state: Arc<State>,
-    chaincode: String,
-    after: String,
-    start: u64,
-    next: u64,
-    times: usize,
-}
-
-impl Events {
-    /// The events of the next block that has any.
-    async fn next(&mut self) -> ChaincodeEventsResponse {
-        loop {
-            let number = self.next;
-            let block = Block::read(self.state.chain.block(number).await).unwrap();
-            self.next += 1;
-            let passed = (number == self.start && self.times == 1).then_some(self.after.as_str());
-            let valid = block.transactions.iter().filter(|one| one.code == 0 && passed != Some(one.id.as_str()));
-            let events: Vec<_> = valid
-                .filter_map(|one| {
-                    let action = one.action().ok().filter(|action| action.chaincode == self.chaincode)?;
-                    let (event, tx_id) = (action.event?, one.id.clone());
-                    let chaincode_id = self.chaincode.clone();
-                    Some(ChaincodeEvent { chaincode_id, tx_id, event_name: event.name, payload: event.payload })
-                })
-                .collect();
-            if !events.is_empty() {
-                let events = std::iter::repeat_n(events, self.times).flatten().collect();
-                return ChaincodeEventsResponse { events, block_number: number };
-            }
-        }
     }
 }

@@ -1,26 +1,12 @@
-//! Following blocks, and judging them.
+//! Judging blocks.
 
-use futures::StreamExt;
 use prost::Message;
 
-use super::{CHAINCODE, CHANNEL, PATIENCE, World};
+use super::following::collect;
+use super::{CHAINCODE, CHANNEL, World};
 use crate::block::{Block, BlockError, Certificate, SignatureError, Write, data_hash};
 use crate::proto::common;
-use crate::testing::{Fault, TestOrganisation};
-use crate::{BlockStream, DeliverError};
-
-async fn collect<T: Send + 'static>(stream: BlockStream<T>) -> (Vec<T>, Option<DeliverError>) {
-    let all = tokio::time::timeout(PATIENCE, stream.collect::<Vec<_>>()).await.expect("the stream does not end");
-    let (mut blocks, mut error) = (Vec::new(), None);
-    for item in all {
-        assert_eq!(error, None, "an error is the last word");
-        match item {
-            Ok(block) => blocks.push(block),
-            Err(found) => error = Some(found),
-        }
-    }
-    (blocks, error)
-}
+use crate::testing::TestOrganisation;
 
 async fn all(world: &World) -> Vec<common::Block> {
     let stream = world.network().blocks(0, Some(world.peer.height() - 1)).await.unwrap();
@@ -137,50 +123,4 @@ async fn a_malformed_transaction_that_peers_skipped_halts_nobody() {
     assert_eq!((transaction.code, transaction.kind, transaction.id.as_str()), (2, -1, ""));
     assert!(!transaction.is_call() && transaction.action().is_err());
     assert_eq!(transaction.verify_creator(), Err(SignatureError::Id));
-}
-
-#[tokio::test]
-async fn blocks_with_private_data_come_too_and_new_ones_as_they_are_made() {
-    let world = World::start();
-    world.put(&["one"]).await;
-    let stream = world.network().blocks_with_private_data(0, Some(1)).await.unwrap();
-    let (blocks, error) = collect(stream).await;
-    assert_eq!((blocks.len(), error), (2, None));
-    let mut stream = world.network().blocks(2, None).await.unwrap();
-    let (block, _) = tokio::join!(stream.next(), world.put(&["two"]));
-    assert_eq!(block.unwrap().unwrap().header.unwrap().number, 2);
-}
-
-#[tokio::test]
-async fn a_stream_that_does_not_tell_everything_ends_with_an_error() {
-    let world = World::start();
-    world.put(&["one", "two", "three"]).await;
-    for (fault, told) in [(Fault::Break(2), 2), (Fault::HangUp(2), 2), (Fault::HangUp(4), 4)] {
-        world.peer.fault(fault);
-        let (blocks, error) = collect(world.network().blocks(0, Some(3)).await.unwrap()).await;
-        assert_eq!(blocks.len(), told);
-        assert!(matches!(error, Some(DeliverError::Broken { .. })), "{error:?}");
-    }
-    world.peer.fault(Fault::LeaveOut(1));
-    let (blocks, error) = collect(world.network().blocks(0, Some(3)).await.unwrap()).await;
-    assert_eq!((blocks.len(), error), (1, Some(DeliverError::Malformed)));
-}
-
-#[tokio::test]
-async fn refusals_tell_their_status() {
-    let world = World::start();
-    let refused = async |gateway: &crate::Gateway, channel: &str| {
-        collect(gateway.network(channel).blocks(0, Some(0)).await.unwrap()).await.1
-    };
-    assert_eq!(refused(&world.gateway, "no-such-channel").await, Some(DeliverError::Refused { status: 404 }));
-    // A question that is bound to another connection's certificate.
-    let network = world.network();
-    let (request, digest) = network.blocks_request(0, Some(0));
-    let identity = world.organisation.identity("client");
-    let other = world.peer.gateway(&identity).network(CHANNEL);
-    let stolen = other.blocks_signed(request, identity.signer()(&digest).unwrap()).await.unwrap();
-    assert_eq!(collect(stolen).await.1, Some(DeliverError::Refused { status: 400 }));
-    let (request, _) = network.blocks_request(0, Some(0));
-    let unsigned = network.blocks_signed(request, Vec::new()).await.unwrap();
-    assert_eq!(collect(unsigned).await.1, Some(DeliverError::Refused { status: 403 }));
 }

@@ -4,7 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 
+use super::vectors::{BFT, RAFT};
 use crate::block::{Block, Certificate, data_hash, header_bytes};
+use crate::configuration::Configuration;
 use crate::error::{DETAIL, PeerDetail};
 use crate::policy::Rule;
 use crate::proto::common::{self, BlockData, BlockHeader, BlockMetadata, SignaturePolicyEnvelope};
@@ -19,12 +21,27 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 /// Looks at everything that a block offers.
 fn judge(block: common::Block) {
     let Ok(block) = Block::read(block) else { return };
+    let _ = RAFT.configuration().verify_block(&block);
     for transaction in &block.transactions {
         let _ = transaction.verify_creator();
+        let _ = Configuration::read(&transaction.data);
         if let Ok(action) = transaction.action() {
             action.endorsements.iter().for_each(|endorsement| drop(endorsement.verify()));
         }
     }
+}
+
+/// Changes some bytes, and perhaps cuts the end off.
+fn mutated(bytes: &[u8], changes: &[(prop::sample::Index, u8)], end: Option<prop::sample::Index>) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for (place, change) in changes {
+        let place = place.index(bytes.len());
+        bytes[place] ^= change;
+    }
+    if let Some(end) = end {
+        bytes.truncate(end.index(bytes.len()));
+    }
+    bytes
 }
 
 proptest! {
@@ -50,6 +67,46 @@ proptest! {
             let _ = Rule::read(&policy);
         }
         let _ = PeerDetail::read_all(&bytes);
+    }
+
+    #[test]
+    fn real_blocks_that_were_changed_do_not_panic(
+        which in 0..6_usize,
+        changes in vec((any::<prop::sample::Index>(), 1_u8..), 1..4),
+        end in proptest::option::weighted(0.1, any::<prop::sample::Index>()),
+    ) {
+        let block = [
+            RAFT.configuration,
+            RAFT.approval,
+            BFT.configuration,
+            BFT.approval,
+            include_bytes!("../../tests/vectors/raft-block"),
+            include_bytes!("../../tests/vectors/bft-block"),
+        ][which];
+        if let Ok(mut block) = common::Block::decode(mutated(block, &changes, end).as_slice()) {
+            judge(block.clone());
+            // As a liar would, so that what is behind the hash is read as well.
+            if let (Some(header), Some(data)) = (&mut block.header, &block.data) {
+                header.data_hash = data_hash(&data.data).to_vec();
+            }
+            judge(block);
+        }
+    }
+
+    #[test]
+    fn configurations_that_were_changed_do_not_panic(
+        raft: bool,
+        changes in vec((any::<prop::sample::Index>(), 1_u8..), 1..4),
+        end in proptest::option::weighted(0.1, any::<prop::sample::Index>()),
+        junk in bytes(),
+    ) {
+        let _ = Configuration::read(&junk);
+        let network = if raft { RAFT } else { BFT };
+        if let Ok(configuration) = Configuration::read(&mutated(&network.data(), &changes, end)) {
+            prop_assert!(configuration.members().is_sorted());
+            let unsigned = Block { signatures: Vec::new(), ..Block::read(network.second()).unwrap() };
+            prop_assert!(configuration.verify_block(&unsigned).is_err(), "nobody's signature is never enough");
+        }
     }
 
     /// Different headers never have the same bytes: number, and both hashes with their lengths, are in them.

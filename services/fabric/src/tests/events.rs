@@ -86,3 +86,65 @@ async fn a_follower_resumes_after_a_broken_stream_and_after_a_restart_of_both_si
     let mut events = world.network().chaincode_events(CHAINCODE, kept.checkpoint());
     assert_eq!(payloads(&mut events, 1).await, ["two"], "neither twice nor never");
 }
+
+/// Has two transactions ordered into one block.
+async fn together(world: &World, payloads: [&str; 2]) {
+    world.peer.fault(Fault::Together);
+    let mut first = world.call("put", &["key", payloads[0]]).endorse().await.unwrap();
+    first.sign().unwrap();
+    drop(first.submit().await.unwrap());
+    world.put(&payloads[1..]).await;
+}
+
+#[tokio::test]
+async fn a_follower_resumes_within_a_block() {
+    let world = World::start();
+    together(&world, ["one", "two"]).await;
+    world.put(&["three"]).await;
+    let mut events = world.network().chaincode_events(CHAINCODE, Some(&Checkpoint::default()));
+    let (one, two) = (next(&mut events).await, next(&mut events).await);
+    assert_eq!((one.block, two.block), (1, 1));
+    let mut resumed = world.network().chaincode_events(CHAINCODE, Some(&one.checkpoint()));
+    assert_eq!(payloads(&mut resumed, 2).await, ["two", "three"]);
+    let mut resumed = world.network().chaincode_events(CHAINCODE, Some(&two.checkpoint()));
+    assert_eq!(payloads(&mut resumed, 1).await, ["three"]);
+}
+
+#[tokio::test]
+async fn what_a_peer_repeats_of_the_block_of_the_checkpoint_is_left_out() {
+    let world = World::start();
+    together(&world, ["one", "two"]).await;
+    together(&world, ["three", "four"]).await;
+    let mut events = world.network().chaincode_events(CHAINCODE, Some(&Checkpoint::default()));
+    for expected in [vec!["two", "three", "four"], vec!["three", "four"], vec!["four"]] {
+        let handled = next(&mut events).await.checkpoint();
+        world.peer.fault(Fault::Replay);
+        let mut resumed = world.network().chaincode_events(CHAINCODE, Some(&handled));
+        assert_eq!(payloads(&mut resumed, expected.len()).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_event_of_another_chaincode_ends_a_stream() {
+    let world = World::start();
+    world.put(&["one"]).await;
+    world.peer.fault(Fault::OtherChaincode);
+    let mut events = world.network().chaincode_events(CHAINCODE, Some(&Checkpoint::default()));
+    let error = events.next().await.unwrap().unwrap_err();
+    assert_eq!((error.stage, error.code), (Stage::Events, tonic::Code::DataLoss), "{error}");
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_follower_that_waits_is_told_of_the_end_of_its_peer() {
+    let mut world = World::start();
+    world.put(&["one"]).await;
+    let mut events = world.network().chaincode_events(CHAINCODE, Some(&Checkpoint::default()));
+    assert_eq!(payloads(&mut events, 1).await, ["one"]);
+    world.peer.stop();
+    let error = tokio::time::timeout(PATIENCE, events.next()).await.unwrap().unwrap().unwrap_err();
+    assert!(error.is_unavailable() && error.stage == Stage::Events, "{error:?}");
+    let mut none = world.network().chaincode_events(CHAINCODE, Some(&Checkpoint::default()));
+    let error = none.next().await.unwrap().unwrap_err();
+    assert!(error.never_sent, "there is no peer: {error:?}");
+}

@@ -4,17 +4,10 @@ use std::time::{Duration, Instant};
 
 use tonic::Code;
 
-use super::{CHAINCODE, CHANNEL, PATIENCE, World};
+use super::{CHAINCODE, CHANNEL, PATIENCE, World, call_error};
 use crate::proto::protos::TxValidationCode;
-use crate::testing::{Fault, TestOrganisation};
-use crate::{CallError, Deadlines, PeerDetail, Stage, SubmitError, Submitted};
-
-fn call_error(error: SubmitError) -> CallError {
-    match error {
-        SubmitError::Call(error) => error,
-        SubmitError::Commit(error) => panic!("{error}"),
-    }
-}
+use crate::testing::Fault;
+use crate::{CallError, Deadlines, Stage, SubmitError, Submitted};
 
 #[tokio::test]
 async fn a_call_is_endorsed_submitted_and_takes_effect() {
@@ -49,6 +42,26 @@ async fn a_query_returns_its_answer_and_private_input_reaches_the_chaincode() {
 }
 
 #[tokio::test]
+async fn the_members_that_are_to_endorse_or_to_run_a_query_are_named() {
+    let world = World::start();
+    let both = ["north", "south"].map(str::to_owned);
+    let contract = world.network().contract(CHAINCODE);
+    let proposal = contract.proposal("put").arguments([b"key".to_vec(), b"value".to_vec()]);
+    let proposal = proposal.organisations(both.clone()).build().unwrap();
+    proposal.evaluate().await.unwrap();
+    assert_eq!(world.peer.named(), both);
+    world.call("put", &["key", "value"]).evaluate().await.unwrap();
+    assert!(world.peer.named().is_empty(), "the choice is the gateway's");
+    drop(proposal.endorse().await.unwrap());
+    assert_eq!(world.peer.named(), both);
+    drop(world.call("put", &["key", "value"]).endorse().await.unwrap());
+    assert!(world.peer.named().is_empty());
+    let taken_up = world.gateway.signed_proposal(proposal.bytes().to_vec(), Vec::new()).unwrap();
+    assert!(taken_up.organisations(both.clone()).endorse().await.is_err(), "it has no signature");
+    assert_eq!(world.peer.named(), both, "they are named anew");
+}
+
+#[tokio::test]
 async fn a_chaincodes_refusal_arrives_with_its_status_at_either_stage() {
     let world = World::start();
     let proposal = world.call("no-such-function", &[]);
@@ -59,27 +72,6 @@ async fn a_chaincodes_refusal_arrives_with_its_status_at_either_stage() {
         assert_eq!(error.transaction_id, proposal.transaction_id());
         assert!(!error.is_unavailable() && !error.outcome_unknown() && !error.never_sent, "{error}");
     }
-}
-
-#[tokio::test]
-async fn one_endorser_that_fails_is_named() {
-    let world = World::start();
-    let said = |address: &str, msp_id: &str, message: &str| PeerDetail {
-        address: address.into(),
-        msp_id: msp_id.into(),
-        message: message.into(),
-    };
-    let details = vec![
-        said("peer1:7051", "south", "connection refused"),
-        said("peer2:7051", "west", "chaincode response 409, x: y"),
-    ];
-    world.peer.fault(Fault::Endorsers(details.clone()));
-    let error = call_error(world.call("put", &["key", "value"]).submit().await.unwrap_err());
-    assert_eq!((error.stage, error.code, &error.details), (Stage::Endorse, Code::Aborted, &details));
-    assert_eq!(error.refusal().unwrap().status, 409);
-    let text = error.to_string();
-    assert!(text.contains("south (peer1:7051): connection refused") && text.contains(&error.transaction_id), "{text}");
-    assert_eq!(world.peer.height(), 1);
 }
 
 #[tokio::test]
@@ -99,20 +91,6 @@ async fn a_conflict_tells_its_code_and_block() {
             SubmitError::Call(error) => panic!("{error}"),
         }
     }
-}
-
-#[tokio::test]
-async fn what_a_lying_gateway_prepares_is_never_signed() {
-    let world = World::start();
-    for (fault, said) in
-        [(Fault::OtherTransaction, "of another transaction"), (Fault::OtherArguments, "another proposal")]
-    {
-        world.peer.fault(fault);
-        let error = call_error(world.call("put", &["key", "value"]).submit().await.unwrap_err());
-        assert_eq!((error.stage, error.code), (Stage::Endorse, Code::DataLoss));
-        assert!(error.to_string().contains(said) && !error.outcome_unknown(), "{error}");
-    }
-    assert_eq!(world.peer.height(), 1);
 }
 
 #[tokio::test]
@@ -147,10 +125,33 @@ async fn each_stage_has_its_own_deadline() {
 }
 
 #[tokio::test]
+async fn a_deadline_holds_for_the_whole_answer() {
+    let world = World::start();
+    let soon = Duration::from_millis(500);
+    let deadlines = Deadlines { evaluate: soon, endorse: soon, submit: soon, commit: soon };
+    let proposal = world.with(deadlines, "put", &["key", "value"]);
+    let mut transaction = proposal.endorse().await.unwrap();
+    transaction.sign().unwrap();
+    for stage in [Stage::Evaluate, Stage::Endorse, Stage::Submit, Stage::CommitStatus] {
+        world.peer.fault(Fault::Stall);
+        let call = async {
+            match stage {
+                Stage::Evaluate => proposal.evaluate().await.err(),
+                Stage::Endorse => proposal.endorse().await.err(),
+                Stage::Submit => transaction.submit().await.err(),
+                _ => transaction.commit().status().await.err(),
+            }
+        };
+        let error = tokio::time::timeout(PATIENCE, call).await.expect("the deadline passes").unwrap();
+        assert_eq!((error.stage, error.code), (stage, Code::DeadlineExceeded), "{error}");
+        assert_eq!(error.outcome_unknown(), matches!(stage, Stage::Submit | Stage::CommitStatus));
+    }
+}
+
+#[tokio::test]
 async fn what_was_not_confirmed_can_be_asked_for() {
     let world = World::start();
-    let mut transaction = world.call("put", &["key", "value"]).endorse().await.unwrap();
-    transaction.sign().unwrap();
+    let transaction = world.endorsed().await;
     world.peer.fault(Fault::Unconfirmed);
     let error = transaction.submit().await.err().unwrap();
     assert!(error.is_unavailable() && error.outcome_unknown() && !error.never_sent, "{error}");
@@ -166,9 +167,7 @@ async fn a_peer_that_dies_under_a_call_is_unavailable() {
         world.peer.fault(Fault::Slow(PATIENCE));
         let proposal = world.call("put", &["key", "value"]);
         let call = tokio::spawn(async move { proposal.evaluate().await });
-        while world.peer.faults() > 0 {
-            tokio::task::yield_now().await;
-        }
+        world.all_faults_taken().await;
         world.peer.stop();
         let error = call.await.unwrap().unwrap_err();
         assert!(error.is_unavailable() && !error.never_sent, "{error:?}");
@@ -200,32 +199,8 @@ async fn a_peer_that_went_away_was_never_asked_and_is_found_again() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_is_refused() {
-    let world = World::start();
-    world.peer.fault(Fault::Oversized);
-    let error = world.call("put", &["key", "value"]).evaluate().await.unwrap_err();
-    assert_eq!(error.code, Code::OutOfRange, "{error}");
-    assert_eq!(world.call("put", &["key", "value"]).evaluate().await.unwrap(), b"value");
-}
-
-#[tokio::test]
-async fn strangers_cannot_connect_and_others_signatures_do_not_count() {
-    let world = World::start();
-    let stranger = TestOrganisation::new("stranger").identity("client");
-    let error = world.peer.gateway(&stranger).network(CHANNEL).contract(CHAINCODE).proposal("put").build().unwrap();
-    let error = error.evaluate().await.unwrap_err();
-    assert!(error.is_unavailable(), "mutual TLS refuses its certificate: {error}");
-    let proposal = world.call("put", &["key", "value"]);
-    let other = world.organisation.identity("client").signer();
-    let error = proposal.clone().signed_by(other(&proposal.digest()).unwrap()).evaluate().await.unwrap_err();
-    assert_eq!(error.code, Code::PermissionDenied, "{error}");
-}
-
-#[tokio::test]
 async fn a_signer_that_refuses_leaves_nothing_sent() {
     let world = World::start();
-    let mut transaction = world.call("put", &["key", "value"]).endorse().await.unwrap();
-    transaction.sign().unwrap();
     let refusing: crate::Sign = std::sync::Arc::new(|_| Err(crate::SignError("the hsm is locked".to_owned())));
     let identity = world.organisation.identity("client");
     let connection = crate::Connection::open(&world.peer.endpoint(), &identity.tls()).unwrap();
