@@ -21,7 +21,7 @@ use semblance_core::limits::PROPOSAL_BYTES_MAX;
 use semblance_fabric::proto::common::BlockchainInfo;
 use semblance_fabric::{CallError, Commit, Contract, Network, Proposal, Stage, Status};
 
-use crate::follow::stream;
+use crate::follow::reopened;
 use crate::{Call, Committed, EventStream, Ledger, LedgerError};
 use failure::{call_failed, invalid, transaction_of};
 use follow::Follower;
@@ -111,13 +111,7 @@ impl FabricLedger {
         for network in self.peers.in_order() {
             match chain_at(&network).await {
                 Ok(chain) => return Ok(chain),
-                Err(error) => {
-                    let gone = self.peers.lost(&network, &error);
-                    last = call_failed(&error);
-                    if !gone {
-                        return Err(last);
-                    }
-                }
+                Err(error) => last = self.peers.passed_over(&network, &error)?,
             }
         }
         Err(last)
@@ -154,13 +148,7 @@ impl FabricLedger {
         for network in self.peers.in_order() {
             match self.endorse_at(&network, call).await? {
                 Ok(transaction) => return Ok((network, transaction)),
-                Err(error) => {
-                    let gone = self.peers.lost(&network, &error);
-                    last = call_failed(&error);
-                    if !gone {
-                        return Err(last);
-                    }
-                }
+                Err(error) => last = self.peers.passed_over(&network, &error)?,
             }
         }
         Err(last)
@@ -268,13 +256,7 @@ impl Ledger for FabricLedger {
             }
             match self.evaluate_at(&network, &call).await? {
                 Ok(response) => return Ok(response),
-                Err(error) => {
-                    let gone = self.peers.lost(&network, &error);
-                    last = call_failed(&error);
-                    if !gone {
-                        return Err(last);
-                    }
-                }
+                Err(error) => last = self.peers.passed_over(&network, &error)?,
             }
         }
         Err(last)
@@ -287,7 +269,7 @@ impl Ledger for FabricLedger {
     async fn blocks(&self, from: u64) -> Result<EventStream, LedgerError> {
         let mut follower = Follower::new(self.peers.clone(), self.chaincode.clone(), from);
         follower.open().await?;
-        Ok(stream(follower))
+        Ok(reopened(follower))
     }
 }
 

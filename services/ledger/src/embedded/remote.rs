@@ -14,16 +14,12 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 
 use super::wire::{block, fault, proposal_message, transaction};
-use crate::follow::{self, BlockSource};
+use crate::follow::{self, Reopened};
 use crate::identity::{Identity, IncomingProposal};
 use crate::{BlockEvents, Call, Committed, EventStream, Ledger, LedgerError};
 
 /// How long a call may take unless it is said otherwise.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// The first wait before a broken stream is opened again; it doubles up to the longest.
-const RETRY_FIRST: Duration = Duration::from_millis(50);
-/// The longest wait.
-const RETRY_LONGEST: Duration = Duration::from_secs(2);
 
 /// The ledger as one identity sees it from another process. The channel must show the certificate that the identity
 /// names.
@@ -128,7 +124,7 @@ impl Ledger for RemoteLedger {
 
     async fn blocks(&self, from: u64) -> Result<EventStream, LedgerError> {
         let stream = self.open_stream(from).await?;
-        Ok(follow::stream(Follower { ledger: self.clone(), stream: Some(stream), next: from }))
+        Ok(follow::reopened(Follower { ledger: self.clone(), stream: Some(stream), next: from }))
     }
 }
 
@@ -140,25 +136,7 @@ struct Follower {
 }
 
 #[async_trait]
-impl BlockSource for Follower {
-    async fn next(&mut self) -> Result<BlockEvents, LedgerError> {
-        let mut wait = RETRY_FIRST;
-        loop {
-            match self.try_next().await {
-                Ok(block) => return Ok(block),
-                Err(LedgerError::Unavailable(reason)) => {
-                    tracing::debug!(reason, next = self.next, "stream of blocks broken, opening it again");
-                    self.stream = None;
-                    tokio::time::sleep(wait).await;
-                    wait = wait.saturating_mul(2).min(RETRY_LONGEST);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-impl Follower {
+impl Reopened for Follower {
     async fn try_next(&mut self) -> Result<BlockEvents, LedgerError> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
@@ -172,6 +150,10 @@ impl Follower {
         }
         self.next = self.next.saturating_add(1);
         Ok(block)
+    }
+
+    fn close(&mut self) {
+        self.stream = None;
     }
 }
 

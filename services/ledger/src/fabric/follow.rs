@@ -12,13 +12,9 @@ use semblance_fabric::{BlockStream, DeliverError};
 
 use super::failure::{transaction_of, validation};
 use super::peers::Peers;
-use crate::follow::BlockSource;
+use crate::follow::Reopened;
 use crate::{BlockEvents, LedgerError, TransactionOutcome, Validation};
 
-/// The first wait before a broken stream is opened again; it doubles up to the longest.
-const RETRY_FIRST: Duration = Duration::from_millis(50);
-/// The longest wait.
-const RETRY_LONGEST: Duration = Duration::from_secs(2);
 /// How long opening a stream may take.
 const OPENING: Duration = Duration::from_secs(10);
 
@@ -51,23 +47,6 @@ impl Follower {
             }
         }
         Err(last)
-    }
-
-    async fn try_next(&mut self) -> Result<BlockEvents, LedgerError> {
-        if self.stream.is_none() {
-            self.open().await?;
-        }
-        let ended = || LedgerError::Unavailable("the stream ended".to_owned());
-        let stream = self.stream.as_mut().ok_or_else(ended)?;
-        let block = stream.next().await.ok_or_else(ended)?.map_err(|error| failed(&error))?;
-        let block = Block::read(block).map_err(|error| LedgerError::Malformed(error.to_string()))?;
-        if block.number != self.next {
-            return Err(LedgerError::Malformed(format!("block {} came, not {}", block.number, self.next)));
-        }
-        let events = self.events(&block)?;
-        self.next = self.next.saturating_add(1);
-        self.time = events.timestamp;
-        Ok(events)
     }
 
     fn events(&self, block: &Block) -> Result<BlockEvents, LedgerError> {
@@ -117,20 +96,25 @@ pub(super) fn failed(error: &DeliverError) -> LedgerError {
 }
 
 #[async_trait]
-impl BlockSource for Follower {
-    async fn next(&mut self) -> Result<BlockEvents, LedgerError> {
-        let mut wait = RETRY_FIRST;
-        loop {
-            match self.try_next().await {
-                Ok(block) => return Ok(block),
-                Err(LedgerError::Unavailable(reason)) => {
-                    tracing::debug!(reason, next = self.next, "stream of blocks broken, opening it again");
-                    self.stream = None;
-                    tokio::time::sleep(wait).await;
-                    wait = wait.saturating_mul(2).min(RETRY_LONGEST);
-                }
-                Err(error) => return Err(error),
-            }
+impl Reopened for Follower {
+    async fn try_next(&mut self) -> Result<BlockEvents, LedgerError> {
+        if self.stream.is_none() {
+            self.open().await?;
         }
+        let ended = || LedgerError::Unavailable("the stream ended".to_owned());
+        let stream = self.stream.as_mut().ok_or_else(ended)?;
+        let block = stream.next().await.ok_or_else(ended)?.map_err(|error| failed(&error))?;
+        let block = Block::read(block).map_err(|error| LedgerError::Malformed(error.to_string()))?;
+        if block.number != self.next {
+            return Err(LedgerError::Malformed(format!("block {} came, not {}", block.number, self.next)));
+        }
+        let events = self.events(&block)?;
+        self.next = self.next.saturating_add(1);
+        self.time = events.timestamp;
+        Ok(events)
+    }
+
+    fn close(&mut self) {
+        self.stream = None;
     }
 }

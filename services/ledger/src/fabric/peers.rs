@@ -8,6 +8,7 @@ use semblance_fabric::proto::common::BlockchainInfo;
 use semblance_fabric::{CallError, Network};
 
 use super::failure;
+use crate::LedgerError;
 
 /// The chaincode that tells of the chain itself.
 const CHAIN: &str = "qscc";
@@ -54,6 +55,15 @@ impl Peers {
             let _ = self.preferred.compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
         }
         gone
+    }
+
+    /// What a failure means, where another peer may be asked instead.
+    ///
+    /// # Errors
+    /// The same, where the next one would say it as well.
+    pub(super) fn passed_over(&self, network: &Network, error: &CallError) -> Result<LedgerError, LedgerError> {
+        let meant = failure::call_failed(error);
+        if self.lost(network, error) { Ok(meant) } else { Err(meant) }
     }
 
     fn place(&self, network: &Network) -> Option<usize> {
