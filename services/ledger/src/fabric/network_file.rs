@@ -1,6 +1,8 @@
 //! `network.json`: what an organisation's programs must know of a Fabric network. `deploy/fabric` writes one that
 //! describes a whole network on one machine; an operator's names the own organisation alone.
 
+mod read;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,49 +12,11 @@ use semblance_core::random::RandomSource;
 use semblance_core::time::Clock;
 use semblance_fabric::{ClientTls, PeerEndpoint};
 use serde::Deserialize;
-use zeroize::Zeroizing;
+
+pub use read::NetworkFileError;
+use read::{VERSION, secret, text};
 
 use super::settings::{FabricIdentity, FabricSettings};
-
-/// The version that is read.
-const VERSION: u32 = 1;
-
-/// Why the description cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum NetworkFileError {
-    /// A file cannot be read.
-    #[error("{path} cannot be read: {source}")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// It is no description.
-    #[error("{path} describes no network: {source}")]
-    Malformed {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// It is of another version.
-    #[error(
-        "{path} is of version {found}, this program reads version {VERSION}: make it with the scripts of this release"
-    )]
-    Version {
-        /// Which.
-        path: PathBuf,
-        /// What it is.
-        found: u32,
-    },
-    /// It does not name this organisation.
-    #[error("{0} is not in this network")]
-    Stranger(OrganisationId),
-    /// An organisation has a name that is none to us.
-    #[error("the network's organisation {0:?} cannot be a member: its name must have letters a-z, digits and '-'")]
-    Name(String),
-}
 
 /// A network on this machine.
 #[derive(Debug, Clone, Deserialize)]
@@ -251,12 +215,28 @@ impl IdentityFiles {
     pub fn read(&self) -> Result<FabricIdentity, NetworkFileError> {
         Ok(FabricIdentity {
             certificate: text(&self.certificate)?,
-            key: Zeroizing::new(text(&self.key)?),
-            tls: ClientTls { certificate: text(&self.tls_certificate)?, key: Zeroizing::new(text(&self.tls_key)?) },
+            key: secret(&self.key)?,
+            tls: ClientTls { certificate: text(&self.tls_certificate)?, key: secret(&self.tls_key)? },
         })
     }
 }
 
-fn text(path: &Path) -> Result<String, NetworkFileError> {
-    std::fs::read_to_string(path).map_err(|source| NetworkFileError::Read { path: path.to_path_buf(), source })
+#[cfg(test)]
+mod tests {
+    use super::read::FILE_MAX;
+    use super::*;
+
+    #[test]
+    fn a_description_that_is_none_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NetworkFile::NAME);
+        assert!(matches!(NetworkFile::read(folder.path()), Err(NetworkFileError::Read { .. })));
+        let large = " ".repeat(FILE_MAX as usize + 1);
+        let whole = r#"{"version": 2, "channel": "c", "chaincode": "s", "organisations": []}"#;
+        for (text, expected) in [("{", "describes no network"), (large.as_str(), "more than"), (whole, "version 2")] {
+            std::fs::write(&path, text).unwrap();
+            let error = NetworkFile::read(folder.path()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
 }
