@@ -33,11 +33,11 @@ pub use verify::verify_blocks;
 const LAG_FIRST: Duration = Duration::from_millis(30);
 /// How long a transaction that the orderers confirmed may take into a block before it is handed in again. On a network
 /// that is merely busy blocks come late, and handing in everything twice would make it busier.
-const ORDERED: Duration = Duration::from_secs(20);
+const ORDERED: Duration = Duration::from_secs(30);
 /// How long to wait where they did not confirm it: it may have got through all the same.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How long it is tried; a SmartBFT network takes up to twenty seconds to agree on another leader.
-const GIVE_UP: Duration = Duration::from_secs(60);
+const GIVE_UP: Duration = Duration::from_secs(90);
 /// The longest wait.
 const LAG_LONGEST: Duration = Duration::from_millis(960);
 
