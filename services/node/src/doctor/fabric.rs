@@ -51,7 +51,8 @@ pub(super) async fn chaincode(party: &Party, members: &[Organisation], findings:
             judge(&definition, members, findings);
         }
         Ok(None) => findings.wrong(format!("chaincode {name} is not defined on channel {}", ledger.channel()), define),
-        Err(error) => findings.wrong(format!("the definition of chaincode {name} cannot be read: {error}"), define),
+        Err(error) => findings
+            .wrong(format!("the definition of chaincode {name} cannot be read: {error}"), "mend the own peer first"),
     }
     versions(party, members, findings).await;
 }
@@ -75,6 +76,10 @@ fn judge(definition: &Definition, members: &[Organisation], findings: &mut Findi
 
 /// Asks each member's peer which release it runs.
 async fn versions(party: &Party, members: &[Organisation], findings: &mut Findings<'_>) {
+    // Before the network is founded, and while the ledger does not answer, there is nobody to ask.
+    if members.is_empty() {
+        return;
+    }
     let Ok(ledger) = client(party) else { return };
     let mut releases = BTreeSet::from([semblance_contract::VERSION.to_owned()]);
     let mut running = Vec::new();

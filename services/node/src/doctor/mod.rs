@@ -89,10 +89,10 @@ fn client(party: &Party) -> anyhow::Result<LedgerClient> {
     Ok(LedgerClient::new(party.ledger(Role::Node)?))
 }
 
-/// Whose peers can be asked: on Fabric everybody's, elsewhere that of whoever holds the ledger.
+/// Whose peers can be asked: on Fabric everybody's who is known, elsewhere that of whoever holds the ledger.
 fn asked<'a>(party: &'a Party, members: &'a [Organisation]) -> Vec<&'a semblance_core::id::OrganisationId> {
     match party.kind() {
-        LedgerKind::Fabric => members.iter().map(|member| &member.id).collect(),
-        LedgerKind::Embedded | LedgerKind::Remote => vec![&party.organisation],
+        LedgerKind::Fabric if !members.is_empty() => members.iter().map(|member| &member.id).collect(),
+        LedgerKind::Fabric | LedgerKind::Embedded | LedgerKind::Remote => vec![&party.organisation],
     }
 }
