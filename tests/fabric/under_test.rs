@@ -13,6 +13,7 @@ use semblance_core::organisation::Role;
 use semblance_core::random::{RandomSource, SeededSource};
 use semblance_core::record::Record;
 use semblance_core::time::{Clock, Timestamp};
+use semblance_fabric::Network;
 use semblance_ledger::embedded::verify::Report;
 use semblance_ledger::fabric::{FabricLedger, FabricSettings};
 use semblance_ledger::identity::Identity;
@@ -127,30 +128,36 @@ impl Fabric {
         Arc::new(Shared { own: self.ledger(organisation, role), everyone, settled: self.settled.clone() })
     }
 
-    /// Waits until each member's peer knows whom else it can have endorse.
+    /// Waits until each member's peer knows that it can have each other one endorse that is up.
     async fn wait_for_endorsers(&self) {
         let deadline = Instant::now() + GOSSIP;
+        let mut up = Vec::new();
         for member in &self.members {
-            let network = self.ledger(member, Role::Node).networks().remove(0);
-            let contract = network.contract(&self.chaincode);
-            loop {
-                // Reads something, with either contract, and is never submitted.
-                let asked = [("get", b"key".to_vec()), ("network", Empty.encode())];
-                let mut last = None;
-                let mut endorsed = false;
-                for (function, argument) in asked {
-                    match contract.proposal(function).arguments([argument]).build().unwrap().endorse().await {
-                        Ok(_) => endorsed = true,
-                        Err(error) => last = Some(error),
-                    }
-                }
-                if endorsed {
-                    break;
-                }
-                assert!(Instant::now() < deadline, "{member} finds no endorsers: {last:?}");
-                tokio::time::sleep(ASK_AGAIN).await;
+            if self.ledger(member, Role::Node).height().await.is_ok() {
+                up.push(member);
             }
         }
+        for member in &up {
+            let network = self.ledger(member, Role::Node).networks().remove(0);
+            for other in &up {
+                while !self.endorses(&network, other).await {
+                    assert!(Instant::now() < deadline, "{member} does not find {other}");
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// Whether a peer has another member endorse. Reads something, with either contract, and is never submitted.
+    async fn endorses(&self, network: &Network, other: &OrganisationId) -> bool {
+        let contract = network.contract(&self.chaincode);
+        for (function, argument) in [("get", b"key".to_vec()), ("network", Empty.encode())] {
+            let proposal = contract.proposal(function).arguments([argument]).organisations([other.to_string()]);
+            if proposal.build().unwrap().endorse().await.is_ok() {
+                return true;
+            }
+        }
+        false
     }
 
     fn process(&self, action: &str, organisation: &OrganisationId) {
