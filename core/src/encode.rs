@@ -39,6 +39,34 @@ pub mod domain {
     pub const BLOCK: &str = "semblance/block";
     /// The signed head of an audit log.
     pub const AUDIT_HEAD: &str = "semblance/audit-head";
+    /// A hospital's proposal of an introduction.
+    pub const INTRODUCTION: &str = "semblance/introduction";
+    /// The answer to a proposed introduction.
+    pub const INTRODUCTION_ANSWER: &str = "semblance/introduction-answer";
+    /// The salted commitment to whom an introduction is proposed.
+    pub const INTRODUCTION_RECIPIENT: &str = "semblance/introduction-recipient";
+    /// The info of an HPKE message inside a proposal of an introduction.
+    pub const INTRODUCTION_NOTE: &str = "semblance/introduction-note";
+    /// The info of an HPKE message inside the answer to an introduction.
+    pub const INTRODUCTION_ANSWER_NOTE: &str = "semblance/introduction-answer-note";
+    /// The salted commitment to a consent that a channel rests on.
+    pub const CONSENT_COMMITMENT: &str = "semblance/consent-commitment";
+    /// The opening of a channel between two sides of a match.
+    pub const CHANNEL: &str = "semblance/channel";
+    /// The opening of a symptom group.
+    pub const GROUP: &str = "semblance/group";
+    /// The salted commitment to what a symptom group is about.
+    pub const GROUP_TOPIC: &str = "semblance/group-topic";
+    /// The info of an HPKE message that carries a symptom group's topic.
+    pub const GROUP_TOPIC_SEAL: &str = "semblance/group-topic-seal";
+    /// The digest over all sealed topics of a symptom group.
+    pub const GROUP_TOPICS: &str = "semblance/group-topics";
+    /// A hospital's word on one leaf of a channel.
+    pub const LEAF_ATTESTATION: &str = "semblance/leaf-attestation";
+    /// A patient's word on one leaf of a channel, signed by the consent key.
+    pub const LEAF_PLEDGE: &str = "semblance/leaf-pledge";
+    /// A hospital's revocation of one leaf of a channel.
+    pub const LEAF_REVOCATION: &str = "semblance/leaf-revocation";
 }
 
 /// Why bytes are not the layout they claim to be.
@@ -167,6 +195,12 @@ impl Writer {
     /// Appends a length and the text's UTF-8 bytes.
     pub fn text(&mut self, text: &str) -> &mut Self {
         self.bytes(text.as_bytes())
+    }
+
+    /// Appends zeros up to a total length, so that every value of a kind is equally long.
+    pub fn pad_to(&mut self, length: usize) -> &mut Self {
+        self.bytes.resize(self.bytes.len().max(length), 0);
+        self
     }
 
     /// Ends the layout.
@@ -329,6 +363,21 @@ impl<'a> Reader<'a> {
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.bytes.len().saturating_sub(self.offset)
+    }
+
+    /// Ends a layout that [`Writer::pad_to`] padded to this length.
+    ///
+    /// # Errors
+    /// The layout is not of that length, or a byte left over is not zero.
+    pub fn finish_padded(mut self, length: usize) -> Result<(), DecodeError> {
+        if self.bytes.len() != length {
+            return Err(DecodeError::Invalid { what: "padding", why: "not of its length" });
+        }
+        let padding = self.raw("padding", self.remaining())?;
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(DecodeError::Invalid { what: "padding", why: "not zero" });
+        }
+        Ok(())
     }
 
     /// Ends the layout.

@@ -98,6 +98,18 @@ random_id! {
     ClinicianPseudonym, 32
 }
 random_id! {
+    /// The random name of an introduction.
+    IntroductionId, 16
+}
+random_id! {
+    /// The random name of a channel, on the ledger and of its MLS group.
+    ChannelId, 16
+}
+random_id! {
+    /// What stands for one device in one channel; only its hospital knows whose it is.
+    ParticipantId, 16
+}
+random_id! {
     /// A BLAKE3 hash or commitment.
     Digest, 32
 }

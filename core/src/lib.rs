@@ -7,8 +7,10 @@
 //! with [`encode::Writer`], a decoder that refuses anything but the exact bytes, and a test vector.
 
 pub mod answer;
+pub mod attestation;
 pub mod audit;
 pub mod case;
+pub mod channel;
 mod coded;
 pub mod consent;
 pub mod denial;
@@ -17,6 +19,7 @@ pub mod encode;
 pub mod epoch;
 pub mod fingerprint;
 pub mod id;
+pub mod introduction;
 pub mod limits;
 pub mod lookup;
 pub mod observed;

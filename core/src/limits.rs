@@ -85,3 +85,11 @@ pub const VOCABULARY_RELEASE_MAX: usize = 32;
 /// Publications of one case in one epoch, under whatever consent, corrections included: the difference of two exposes
 /// real tokens.
 pub const PUBLICATIONS_MAX: u8 = 3;
+/// How old a look-up may be for an introduction to be proposed on it, in milliseconds.
+pub const INTRODUCTION_LOOKUP_AGE_MILLIS_MAX: u64 = 90 * 86_400_000;
+/// How long a proposed introduction may wait for its answer, in milliseconds.
+pub const INTRODUCTION_VALIDITY_MILLIS: u64 = 30 * 86_400_000;
+/// Consents that a channel rests on when it is opened.
+pub const CHANNEL_CONSENTS_MAX: usize = 8;
+/// Symptoms that a group is about.
+pub const TOPIC_TERMS_MAX: usize = 16;
