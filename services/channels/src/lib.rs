@@ -1,0 +1,7 @@
+//! End-to-end encrypted channels on MLS (RFC 9420): the client that also runs in a browser, and the hub that delivers.
+//!
+//! openmls is used in this crate alone. What it must never know: a symptom, a name, the text of a message in the hub;
+//! the system's clock or random source anywhere.
+
+pub mod provider;
+pub mod store;

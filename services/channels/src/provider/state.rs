@@ -1,0 +1,294 @@
+//! The state of MLS groups as rows: a label, the MessagePack bytes of what openmls asks by, and of what it keeps.
+
+use openmls_traits::storage::{CURRENT_VERSION as VERSION, StorageProvider, traits};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use crate::store::{KeyValue, StoreError};
+
+/// openmls's storage over rows of our own.
+pub struct MlsState<'a, K> {
+    rows: &'a K,
+}
+
+/// One for each kind of thing openmls keeps; the number is part of stored keys and never changes its meaning.
+#[derive(Clone, Copy)]
+enum Label {
+    JoinConfig = 1,
+    OwnLeafNodes = 2,
+    ProposalRefs = 3,
+    Proposal = 4,
+    Tree = 5,
+    TranscriptHash = 6,
+    Context = 7,
+    ConfirmationTag = 8,
+    GroupState = 9,
+    MessageSecrets = 10,
+    ResumptionPsks = 11,
+    OwnLeafIndex = 12,
+    EpochSecrets = 13,
+    SignatureKey = 14,
+    EncryptionKey = 15,
+    EpochKeys = 16,
+    KeyPackage = 17,
+    Psk = 18,
+}
+
+/// First byte of every key of MLS state.
+pub(crate) const MLS_ROWS: u8 = b'm';
+
+impl<'a, K: KeyValue> MlsState<'a, K> {
+    pub(crate) const fn new(rows: &'a K) -> Self {
+        Self { rows }
+    }
+
+    fn write(&self, label: Label, id: &impl Serialize, value: &impl Serialize) -> Result<(), StoreError> {
+        self.rows.put(&key(label, id)?, &encode(value)?)
+    }
+
+    fn read<T: DeserializeOwned>(&self, label: Label, id: &impl Serialize) -> Result<Option<T>, StoreError> {
+        let Some(bytes) = self.rows.get(&key(label, id)?)?.map(Zeroizing::new) else { return Ok(None) };
+        rmp_serde::from_slice(&bytes).map(Some).map_err(|error| StoreError::Damaged(error.to_string()))
+    }
+
+    fn forget(&self, label: Label, id: &impl Serialize) -> Result<(), StoreError> {
+        self.rows.delete(&key(label, id)?)
+    }
+
+    fn proposal_refs<R: DeserializeOwned>(&self, group: &impl Serialize) -> Result<Vec<R>, StoreError> {
+        Ok(self.read(Label::ProposalRefs, group)?.unwrap_or_default())
+    }
+}
+
+fn encode(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    // With names, so that a version of openmls that adds a field can still read what an earlier one wrote.
+    rmp_serde::to_vec_named(value).map(Zeroizing::new).map_err(|error| StoreError::Encode(error.to_string()))
+}
+
+fn key(label: Label, id: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    let mut key = vec![MLS_ROWS, label as u8];
+    key.extend_from_slice(&encode(id)?);
+    Ok(key)
+}
+
+/// One value under one id: the three methods, with the type parameters in the order in which openmls has them.
+macro_rules! writes {
+    ($($name:ident<$first:ident, $second:ident>(id: $id:ident, value: $value:ident) = $label:ident;)*) => {$(
+        fn $name<$first: traits::$first<VERSION>, $second: traits::$second<VERSION>>(
+            &self,
+            id: &$id,
+            value: &$value,
+        ) -> Result<(), StoreError> {
+            self.write(Label::$label, id, value)
+        }
+    )*};
+}
+
+macro_rules! reads {
+    ($($name:ident<$first:ident, $second:ident>(id: $id:ident) -> $value:ident = $label:ident;)*) => {$(
+        fn $name<$first: traits::$first<VERSION>, $second: traits::$second<VERSION>>(
+            &self,
+            id: &$id,
+        ) -> Result<Option<$value>, StoreError> {
+            self.read(Label::$label, id)
+        }
+    )*};
+}
+
+macro_rules! deletes {
+    ($($name:ident<$id:ident> = $label:ident;)*) => {$(
+        fn $name<$id: traits::$id<VERSION>>(&self, id: &$id) -> Result<(), StoreError> {
+            self.forget(Label::$label, id)
+        }
+    )*};
+}
+
+impl<K: KeyValue> StorageProvider<VERSION> for MlsState<'_, K> {
+    type Error = StoreError;
+
+    writes! {
+        write_mls_join_config<GroupId, MlsGroupJoinConfig>(id: GroupId, value: MlsGroupJoinConfig) = JoinConfig;
+        write_tree<GroupId, TreeSync>(id: GroupId, value: TreeSync) = Tree;
+        write_interim_transcript_hash<GroupId, InterimTranscriptHash>(id: GroupId, value: InterimTranscriptHash) = TranscriptHash;
+        write_context<GroupId, GroupContext>(id: GroupId, value: GroupContext) = Context;
+        write_confirmation_tag<GroupId, ConfirmationTag>(id: GroupId, value: ConfirmationTag) = ConfirmationTag;
+        write_group_state<GroupState, GroupId>(id: GroupId, value: GroupState) = GroupState;
+        write_message_secrets<GroupId, MessageSecrets>(id: GroupId, value: MessageSecrets) = MessageSecrets;
+        write_resumption_psk_store<GroupId, ResumptionPskStore>(id: GroupId, value: ResumptionPskStore) = ResumptionPsks;
+        write_own_leaf_index<GroupId, LeafNodeIndex>(id: GroupId, value: LeafNodeIndex) = OwnLeafIndex;
+        write_group_epoch_secrets<GroupId, GroupEpochSecrets>(id: GroupId, value: GroupEpochSecrets) = EpochSecrets;
+        write_signature_key_pair<SignaturePublicKey, SignatureKeyPair>(id: SignaturePublicKey, value: SignatureKeyPair) = SignatureKey;
+        write_encryption_key_pair<EncryptionKey, HpkeKeyPair>(id: EncryptionKey, value: HpkeKeyPair) = EncryptionKey;
+        write_key_package<HashReference, KeyPackage>(id: HashReference, value: KeyPackage) = KeyPackage;
+        write_psk<PskId, PskBundle>(id: PskId, value: PskBundle) = Psk;
+    }
+
+    reads! {
+        mls_group_join_config<GroupId, MlsGroupJoinConfig>(id: GroupId) -> MlsGroupJoinConfig = JoinConfig;
+        tree<GroupId, TreeSync>(id: GroupId) -> TreeSync = Tree;
+        group_context<GroupId, GroupContext>(id: GroupId) -> GroupContext = Context;
+        interim_transcript_hash<GroupId, InterimTranscriptHash>(id: GroupId) -> InterimTranscriptHash = TranscriptHash;
+        confirmation_tag<GroupId, ConfirmationTag>(id: GroupId) -> ConfirmationTag = ConfirmationTag;
+        group_state<GroupState, GroupId>(id: GroupId) -> GroupState = GroupState;
+        message_secrets<GroupId, MessageSecrets>(id: GroupId) -> MessageSecrets = MessageSecrets;
+        resumption_psk_store<GroupId, ResumptionPskStore>(id: GroupId) -> ResumptionPskStore = ResumptionPsks;
+        own_leaf_index<GroupId, LeafNodeIndex>(id: GroupId) -> LeafNodeIndex = OwnLeafIndex;
+        group_epoch_secrets<GroupId, GroupEpochSecrets>(id: GroupId) -> GroupEpochSecrets = EpochSecrets;
+        signature_key_pair<SignaturePublicKey, SignatureKeyPair>(id: SignaturePublicKey) -> SignatureKeyPair = SignatureKey;
+        encryption_key_pair<HpkeKeyPair, EncryptionKey>(id: EncryptionKey) -> HpkeKeyPair = EncryptionKey;
+        key_package<HashReference, KeyPackage>(id: HashReference) -> KeyPackage = KeyPackage;
+        psk<PskBundle, PskId>(id: PskId) -> PskBundle = Psk;
+    }
+
+    deletes! {
+        delete_own_leaf_nodes<GroupId> = OwnLeafNodes;
+        delete_group_config<GroupId> = JoinConfig;
+        delete_tree<GroupId> = Tree;
+        delete_confirmation_tag<GroupId> = ConfirmationTag;
+        delete_group_state<GroupId> = GroupState;
+        delete_context<GroupId> = Context;
+        delete_interim_transcript_hash<GroupId> = TranscriptHash;
+        delete_message_secrets<GroupId> = MessageSecrets;
+        delete_all_resumption_psk_secrets<GroupId> = ResumptionPsks;
+        delete_own_leaf_index<GroupId> = OwnLeafIndex;
+        delete_group_epoch_secrets<GroupId> = EpochSecrets;
+        delete_signature_key_pair<SignaturePublicKey> = SignatureKey;
+        delete_encryption_key_pair<EncryptionKey> = EncryptionKey;
+        delete_key_package<HashReference> = KeyPackage;
+        delete_psk<PskId> = Psk;
+    }
+
+    fn append_own_leaf_node<GroupId: traits::GroupId<VERSION>, LeafNode: traits::LeafNode<VERSION>>(
+        &self,
+        group: &GroupId,
+        leaf: &LeafNode,
+    ) -> Result<(), StoreError> {
+        let mut leaves: Vec<Zeroizing<Vec<u8>>> = self.raw_leaves(group)?;
+        leaves.push(encode(leaf)?);
+        let leaves: Vec<&[u8]> = leaves.iter().map(|leaf| leaf.as_slice()).collect();
+        self.write(Label::OwnLeafNodes, group, &leaves)
+    }
+
+    fn own_leaf_nodes<GroupId: traits::GroupId<VERSION>, LeafNode: traits::LeafNode<VERSION>>(
+        &self,
+        group: &GroupId,
+    ) -> Result<Vec<LeafNode>, StoreError> {
+        let damaged = |error: rmp_serde::decode::Error| StoreError::Damaged(error.to_string());
+        self.raw_leaves(group)?.iter().map(|leaf| rmp_serde::from_slice(leaf).map_err(damaged)).collect()
+    }
+
+    fn queue_proposal<
+        GroupId: traits::GroupId<VERSION>,
+        ProposalRef: traits::ProposalRef<VERSION>,
+        QueuedProposal: traits::QueuedProposal<VERSION>,
+    >(
+        &self,
+        group: &GroupId,
+        reference: &ProposalRef,
+        proposal: &QueuedProposal,
+    ) -> Result<(), StoreError> {
+        self.write(Label::Proposal, &(group, reference), proposal)?;
+        let mut references: Vec<ProposalRef> = self.proposal_refs(group)?;
+        let bytes = encode(reference)?;
+        for known in &references {
+            if encode(known)? == bytes {
+                return Ok(());
+            }
+        }
+        references.push(rmp_serde::from_slice(&bytes).map_err(|error| StoreError::Damaged(error.to_string()))?);
+        self.write(Label::ProposalRefs, group, &references)
+    }
+
+    fn queued_proposal_refs<GroupId: traits::GroupId<VERSION>, ProposalRef: traits::ProposalRef<VERSION>>(
+        &self,
+        group: &GroupId,
+    ) -> Result<Vec<ProposalRef>, StoreError> {
+        self.proposal_refs(group)
+    }
+
+    fn queued_proposals<
+        GroupId: traits::GroupId<VERSION>,
+        ProposalRef: traits::ProposalRef<VERSION>,
+        QueuedProposal: traits::QueuedProposal<VERSION>,
+    >(
+        &self,
+        group: &GroupId,
+    ) -> Result<Vec<(ProposalRef, QueuedProposal)>, StoreError> {
+        let mut proposals = Vec::new();
+        for reference in self.proposal_refs::<ProposalRef>(group)? {
+            let proposal = self.read(Label::Proposal, &(group, &reference))?;
+            let proposal = proposal.ok_or_else(|| StoreError::Damaged("a queued proposal is missing".to_owned()))?;
+            proposals.push((reference, proposal));
+        }
+        Ok(proposals)
+    }
+
+    fn remove_proposal<GroupId: traits::GroupId<VERSION>, ProposalRef: traits::ProposalRef<VERSION>>(
+        &self,
+        group: &GroupId,
+        reference: &ProposalRef,
+    ) -> Result<(), StoreError> {
+        self.forget(Label::Proposal, &(group, reference))?;
+        let (bytes, mut kept) = (encode(reference)?, Vec::new());
+        for known in self.proposal_refs::<ProposalRef>(group)? {
+            if encode(&known)? != bytes {
+                kept.push(known);
+            }
+        }
+        self.write(Label::ProposalRefs, group, &kept)
+    }
+
+    fn clear_proposal_queue<GroupId: traits::GroupId<VERSION>, ProposalRef: traits::ProposalRef<VERSION>>(
+        &self,
+        group: &GroupId,
+    ) -> Result<(), StoreError> {
+        for reference in self.proposal_refs::<ProposalRef>(group)? {
+            self.forget(Label::Proposal, &(group, &reference))?;
+        }
+        self.forget(Label::ProposalRefs, group)
+    }
+
+    fn write_encryption_epoch_key_pairs<
+        GroupId: traits::GroupId<VERSION>,
+        EpochKey: traits::EpochKey<VERSION>,
+        HpkeKeyPair: traits::HpkeKeyPair<VERSION>,
+    >(
+        &self,
+        group: &GroupId,
+        epoch: &EpochKey,
+        leaf_index: u32,
+        key_pairs: &[HpkeKeyPair],
+    ) -> Result<(), StoreError> {
+        self.write(Label::EpochKeys, &(group, epoch, leaf_index), &key_pairs)
+    }
+
+    fn encryption_epoch_key_pairs<
+        GroupId: traits::GroupId<VERSION>,
+        EpochKey: traits::EpochKey<VERSION>,
+        HpkeKeyPair: traits::HpkeKeyPair<VERSION>,
+    >(
+        &self,
+        group: &GroupId,
+        epoch: &EpochKey,
+        leaf_index: u32,
+    ) -> Result<Vec<HpkeKeyPair>, StoreError> {
+        Ok(self.read(Label::EpochKeys, &(group, epoch, leaf_index))?.unwrap_or_default())
+    }
+
+    fn delete_encryption_epoch_key_pairs<GroupId: traits::GroupId<VERSION>, EpochKey: traits::EpochKey<VERSION>>(
+        &self,
+        group: &GroupId,
+        epoch: &EpochKey,
+        leaf_index: u32,
+    ) -> Result<(), StoreError> {
+        self.forget(Label::EpochKeys, &(group, epoch, leaf_index))
+    }
+}
+
+impl<K: KeyValue> MlsState<'_, K> {
+    fn raw_leaves(&self, group: &impl Serialize) -> Result<Vec<Zeroizing<Vec<u8>>>, StoreError> {
+        let leaves: Vec<Vec<u8>> = self.read(Label::OwnLeafNodes, group)?.unwrap_or_default();
+        Ok(leaves.into_iter().map(Zeroizing::new).collect())
+    }
+}

@@ -1,0 +1,121 @@
+//! Where a client or a hub keeps its MLS state: bytes under keys, changed in transactions.
+
+mod memory;
+#[cfg(feature = "node")]
+mod sqlite;
+
+pub use memory::{MemoryStore, MemoryTransaction};
+#[cfg(feature = "node")]
+pub use sqlite::{SqliteRows, SqliteStore};
+
+/// A store failed; nothing of the transaction under way has happened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database failed.
+    #[cfg(feature = "node")]
+    #[error("the channels' database failed: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// Stored bytes do not read back.
+    #[error("stored state of a channel cannot be read: {0}")]
+    Damaged(String),
+    /// A value could not be written as bytes.
+    #[error("state of a channel cannot be written: {0}")]
+    Encode(String),
+}
+
+/// Bytes under keys, inside one transaction.
+pub trait KeyValue {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Sets the value of a key.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError>;
+    /// Removes a key.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete(&self, key: &[u8]) -> Result<(), StoreError>;
+    /// All keys that begin with these bytes, in order, with their values; at most `limit`.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+}
+
+/// A store that changes as a whole or not at all.
+pub trait Store {
+    /// What a transaction sees.
+    type Rows<'a>: KeyValue
+    where
+        Self: 'a;
+
+    /// Runs `change`; what it wrote is durable when this returns without an error, and undone otherwise.
+    ///
+    /// # Errors
+    /// Whatever `change` returns, or the store failed.
+    fn transact<R, E: From<StoreError>>(
+        &mut self,
+        change: impl FnOnce(&Self::Rows<'_>) -> Result<R, E>,
+    ) -> Result<R, E>;
+}
+
+/// The first key after all keys with a prefix; none if there is no such key.
+fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return Some(end);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What every store promises.
+    fn promises(mut store: impl Store) {
+        let put = |key: &'static [u8]| move |rows: &dyn KeyValue| rows.put(key, key);
+        for key in [&b"a"[..], b"a1", b"a\xff", b"b"] {
+            store.transact(|rows| put(key)(rows)).unwrap();
+        }
+        let failed: Result<(), StoreError> = store.transact(|rows| {
+            rows.delete(b"a")?;
+            rows.put(b"a1", b"changed")?;
+            rows.put(b"c", b"c")?;
+            assert_eq!(rows.get(b"a1")?.as_deref(), Some(&b"changed"[..]), "a transaction sees its own writes");
+            Err(StoreError::Damaged("on purpose".to_owned()))
+        });
+        assert!(failed.is_err());
+        store
+            .transact(|rows| -> Result<(), StoreError> {
+                assert_eq!(rows.get(b"a1")?.as_deref(), Some(&b"a1"[..]), "undone as a whole");
+                assert_eq!(rows.get(b"c")?, None);
+                let keys: Vec<_> = rows.scan(b"a", 9)?.into_iter().map(|(key, _)| key).collect();
+                assert_eq!(keys, [&b"a"[..], b"a1", b"a\xff"]);
+                assert_eq!(rows.scan(b"a", 2)?.len(), 2);
+                assert_eq!(rows.scan(b"", 9)?.len(), 4);
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn memory_keeps_the_promises() {
+        promises(MemoryStore::default());
+    }
+
+    #[cfg(feature = "node")]
+    #[test]
+    fn sqlite_keeps_the_promises() {
+        let folder = tempfile::tempdir().unwrap();
+        promises(SqliteStore::open(&folder.path().join("client.sqlite")).unwrap());
+    }
+}

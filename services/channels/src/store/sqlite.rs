@@ -1,0 +1,100 @@
+//! A store in SQLite, for devices that have a disk.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::{KeyValue, Store, StoreError, end_of};
+
+/// One table of keys and values in a database of its own.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+}
+
+/// The rows of the table `rows`, seen through an open transaction.
+#[derive(Debug)]
+pub struct SqliteRows<'a>(&'a Transaction<'a>);
+
+const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS rows (
+    key   BLOB PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;";
+
+impl SqliteStore {
+    /// Opens or makes the database. What is deleted is overwritten: keys of the past must not stay in the file.
+    ///
+    /// # Errors
+    /// The file cannot be opened as such a database.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::prepare(Connection::open(path)?)
+    }
+
+    /// A database that is gone with the program.
+    ///
+    /// # Errors
+    /// SQLite failed.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        Self::prepare(Connection::open_in_memory()?)
+    }
+
+    fn prepare(connection: Connection) -> Result<Self, StoreError> {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "secure_delete", "ON")?;
+        connection.pragma_update(None, "trusted_schema", "OFF")?;
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self { connection })
+    }
+}
+
+impl<'a> SqliteRows<'a> {
+    /// The rows of the table `rows` in another database's transaction, which has to have that table.
+    #[must_use]
+    pub const fn of(transaction: &'a Transaction<'a>) -> Self {
+        Self(transaction)
+    }
+}
+
+impl Store for SqliteStore {
+    type Rows<'a> = SqliteRows<'a>;
+
+    fn transact<R, E: From<StoreError>>(
+        &mut self,
+        change: impl FnOnce(&Self::Rows<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+        let result = change(&SqliteRows(&transaction))?;
+        transaction.commit().map_err(StoreError::from)?;
+        Ok(result)
+    }
+}
+
+impl KeyValue for SqliteRows<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut statement = self.0.prepare_cached("SELECT value FROM rows WHERE key = ?1")?;
+        Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+    }
+
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let sql =
+            "INSERT INTO rows (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        self.0.prepare_cached(sql)?.execute(params![key, value])?;
+        Ok(())
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<(), StoreError> {
+        self.0.prepare_cached("DELETE FROM rows WHERE key = ?1")?.execute([key])?;
+        Ok(())
+    }
+
+    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let sql = "SELECT key, value FROM rows WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) ORDER BY key LIMIT ?3";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![prefix, end_of(prefix), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
