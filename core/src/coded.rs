@@ -1,6 +1,8 @@
 //! Enums whose values stand as one byte in layouts and as one word in texts, both of them stable.
 
-/// Defines an enum whose values have one stable code byte and one stable word each.
+/// Defines an enum whose values have one stable code byte and one stable word each: for what is stored or told to
+/// others, in this crate and in those above it.
+#[macro_export]
 macro_rules! coded {
     ($(#[$meta:meta])* $name:ident, $what:literal, {
         $($(#[$variant_meta:meta])* $variant:ident = $code:literal $word:literal,)*

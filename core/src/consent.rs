@@ -60,12 +60,21 @@ impl Scopes {
         Scope::ALL.into_iter().filter(move |scope| self.allow(*scope))
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    /// Reads them from a layout.
+    ///
+    /// # Errors
+    /// None, or one that this program does not know.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match reader.u8("scopes")? {
             bits @ 1..=15 => Ok(Self(bits)),
             0 => Err(DecodeError::Invalid { what: "scopes", why: "there is none" }),
             _ => Err(DecodeError::Invalid { what: "scopes", why: "one is unknown" }),
         }
+    }
+
+    /// Writes them to a layout.
+    pub fn write(self, writer: &mut Writer) {
+        writer.u8(self.0);
     }
 }
 
@@ -158,7 +167,7 @@ impl Statement for Consent {
         self.consent.write(writer);
         writer.u32(self.sequence);
         self.case.write(writer);
-        writer.u8(self.scopes.0);
+        self.scopes.write(writer);
         self.not_before.write(writer);
         self.expires.write(writer);
         self.text.write(writer);

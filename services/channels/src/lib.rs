@@ -3,5 +3,10 @@
 //! openmls is used in this crate alone. What it must never know: a symptom, a name, the text of a message in the hub;
 //! the system's clock or random source anywhere.
 
+pub mod check;
+pub mod client;
+pub mod limits;
+pub mod mls;
 pub mod provider;
 pub mod store;
+pub mod wire;

@@ -6,6 +6,8 @@ mod sqlite;
 
 pub use memory::{MemoryStore, MemoryTransaction};
 #[cfg(feature = "node")]
+pub(crate) use sqlite::set_up;
+#[cfg(feature = "node")]
 pub use sqlite::{SqliteRows, SqliteStore};
 
 /// A store failed; nothing of the transaction under way has happened.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::{KeyValue, Store, StoreError, end_of};
 
@@ -12,9 +12,9 @@ pub struct SqliteStore {
     connection: Connection,
 }
 
-/// The rows of the table `rows`, seen through an open transaction.
+/// The rows of the table `rows`, inside a transaction that somebody else ends.
 #[derive(Debug)]
-pub struct SqliteRows<'a>(&'a Transaction<'a>);
+pub struct SqliteRows<'a>(&'a Connection);
 
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS rows (
     key   BLOB PRIMARY KEY,
@@ -39,21 +39,28 @@ impl SqliteStore {
     }
 
     fn prepare(connection: Connection) -> Result<Self, StoreError> {
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "secure_delete", "ON")?;
-        connection.pragma_update(None, "trusted_schema", "OFF")?;
-        connection.pragma_update(None, "foreign_keys", "ON")?;
+        set_up(&connection)?;
         connection.execute_batch(SCHEMA)?;
         Ok(Self { connection })
     }
 }
 
+/// How every database of channels is opened: durable, and without traces of what was deleted.
+pub(crate) fn set_up(connection: &Connection) -> Result<(), StoreError> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
 impl<'a> SqliteRows<'a> {
-    /// The rows of the table `rows` in another database's transaction, which has to have that table.
+    /// The table `rows` of another database, which has to have one and to be in a transaction.
     #[must_use]
-    pub const fn of(transaction: &'a Transaction<'a>) -> Self {
-        Self(transaction)
+    pub const fn of(connection: &'a Connection) -> Self {
+        Self(connection)
     }
 }
 

@@ -1,0 +1,309 @@
+//! What makes a change of a group acceptable: the same for a hub and for every client, because a client does not trust
+//! a hub to have checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openmls::prelude::{
+    LeafNode, LeafNodeIndex, Proposal, ProposalOrRefType, PublicGroup, QueuedProposal, Sender, StagedCommit,
+};
+use semblance_core::attestation::{LeafAttestation, LeafProof, LeafRevocation};
+use semblance_core::id::{ConsentId, NetworkId, ParticipantId};
+use semblance_core::signature::VerifyingKey;
+use semblance_core::time::Timestamp;
+
+use crate::limits::ADDS_MAX;
+use crate::mls::{self, MlsError};
+use crate::wire::{Facts, Ground, Note, Terms};
+
+/// Who stands behind each leaf of a group.
+pub type Roster = BTreeMap<ParticipantId, LeafAttestation>;
+
+/// Why a change is not acceptable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// A leaf's proof is missing, or for another leaf, channel or hospital.
+    #[error("a leaf is not proven by its hospital")]
+    Unproven,
+    /// A leaf rests on a consent that does not allow it, or had ended.
+    #[error("a leaf rests on a consent that does not allow it or has ended")]
+    Consent,
+    /// A consent is not among the facts: this node's ledger may be behind.
+    #[error("this node does not know a consent, or its end, yet")]
+    Behind(ConsentId),
+    /// A proposal of a kind that channels do not use, or by somebody who may not make it.
+    #[error("a proposal that is not allowed in a channel")]
+    Proposal,
+    /// A leaf changed its pseudonym or key.
+    #[error("a leaf changed its pseudonym or its key")]
+    Identity,
+    /// Pending removals are left out.
+    #[error("a pending removal is left out")]
+    Omitted,
+    /// The pseudonym is in the group already.
+    #[error("the pseudonym is in the group already")]
+    Twice,
+    /// No leaf, or not this one, is removed for the ground given.
+    #[error("the ground does not fit the removed leaf")]
+    Ground,
+    /// A leaf's key package has expired or is not one of ours.
+    #[error("a leaf's key package is not acceptable")]
+    KeyPackage,
+    /// More leaves are added than one commit may add.
+    #[error("more leaves than one commit may add")]
+    TooMany,
+}
+
+/// Where a check takes place.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// The network.
+    pub network: NetworkId,
+    /// The channel's terms.
+    pub terms: &'a Terms,
+    /// What the ledger says.
+    pub facts: &'a Facts,
+    /// When the hub took the change.
+    pub at: Timestamp,
+}
+
+impl Scene<'_> {
+    /// Checks a leaf against its proof: hospital, consent key, channel, pseudonym, key, consent.
+    ///
+    /// # Errors
+    /// See [`CheckError`].
+    pub fn check_leaf(
+        &self,
+        (participant, key): (ParticipantId, VerifyingKey),
+        proof: &LeafProof,
+    ) -> Result<LeafAttestation, CheckError> {
+        let claim = proof.claims(self.network).map_err(|_| CheckError::Unproven)?;
+        let fact = self.facts.consents.get(&claim.consent).ok_or(CheckError::Behind(claim.consent))?;
+        let leaf = self.facts.prove(self.network, proof).ok_or(CheckError::Unproven)?;
+        if leaf.channel != self.terms.channel || leaf.participant != participant || leaf.leaf_key != key {
+            return Err(CheckError::Unproven);
+        }
+        if self.at >= leaf.expires {
+            return Err(CheckError::Unproven);
+        }
+        if !self.terms.allows(leaf.consent) || !fact.scopes.allow(self.terms.scope()) || fact.long_ended(self.at) {
+            return Err(CheckError::Consent);
+        }
+        Ok(leaf)
+    }
+
+    /// Checks every leaf of a tree that is joined.
+    ///
+    /// # Errors
+    /// See [`CheckError`]. A leaf whose consent ended is left to the removal that follows.
+    pub fn check_roster(
+        &self,
+        leaves: impl Iterator<Item = Result<(ParticipantId, VerifyingKey), MlsError>>,
+        proofs: &[LeafProof],
+    ) -> Result<Roster, CheckError> {
+        let mut claimed = BTreeMap::new();
+        for proof in proofs {
+            let claim = proof.claims(self.network).map_err(|_| CheckError::Unproven)?;
+            claimed.insert(claim.participant, proof);
+        }
+        let mut roster = Roster::new();
+        for leaf in leaves {
+            let identity = leaf.map_err(|_| CheckError::Identity)?;
+            let proof = claimed.get(&identity.0).ok_or(CheckError::Unproven)?;
+            let leaf = match self.check_leaf(identity, proof) {
+                Err(CheckError::Consent) => self.prove_ended(identity, proof)?,
+                other => other?,
+            };
+            if roster.insert(identity.0, leaf).is_some() {
+                return Err(CheckError::Twice);
+            }
+        }
+        Ok(roster)
+    }
+
+    /// A leaf that is still there although its consent ended: it was proven once.
+    fn prove_ended(
+        &self,
+        (participant, key): (ParticipantId, VerifyingKey),
+        proof: &LeafProof,
+    ) -> Result<LeafAttestation, CheckError> {
+        let leaf = self.facts.prove(self.network, proof).ok_or(CheckError::Unproven)?;
+        let fits = leaf.channel == self.terms.channel && leaf.participant == participant && leaf.leaf_key == key;
+        let ended = self.facts.consents.get(&leaf.consent).is_some_and(|fact| fact.ended(self.at).is_some());
+        if fits && ended && self.terms.allows(leaf.consent) { Ok(leaf) } else { Err(CheckError::Consent) }
+    }
+
+    /// Checks that a removal has its ground.
+    ///
+    /// # Errors
+    /// See [`CheckError`].
+    pub fn check_ground(&self, leaf: &LeafAttestation, ground: &Ground) -> Result<(), CheckError> {
+        match ground {
+            Ground::ConsentEnded { consent, transaction } => {
+                let fact = self.facts.consents.get(consent).ok_or(CheckError::Behind(*consent))?;
+                if *consent != leaf.consent {
+                    return Err(CheckError::Ground);
+                }
+                match (transaction, fact.withdrawn) {
+                    (Some(cited), Some((known, _))) if *cited == known => Ok(()),
+                    (Some(_), Some(_)) => Err(CheckError::Ground),
+                    (Some(_), None) => Err(CheckError::Behind(*consent)),
+                    (None, _) if self.at >= fact.expires => Ok(()),
+                    (None, _) => Err(CheckError::Ground),
+                }
+            }
+            Ground::Revoked(signed) => {
+                let claim = signed.clone().claim::<LeafRevocation>(self.network).map_err(|_| CheckError::Ground)?;
+                let said = claim.claims();
+                let fits = said.channel == leaf.channel
+                    && said.hospital == leaf.hospital
+                    && said.participant == leaf.participant;
+                let keys = self.facts.keys_of(&leaf.hospital).ok_or(CheckError::Ground)?;
+                let signed = keys.iter().any(|key| claim.clone().verify(key).is_ok());
+                if fits && signed { Ok(()) } else { Err(CheckError::Ground) }
+            }
+        }
+    }
+}
+
+/// What an acceptable commit does to the roster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The leaves that come in, with their proofs.
+    pub added: Vec<(LeafAttestation, LeafProof)>,
+    /// The leaves that go.
+    pub removed: Vec<ParticipantId>,
+    /// The leaf that takes its own place again, if this is an external commit.
+    pub rejoined: Option<ParticipantId>,
+}
+
+/// A group, as a check needs to see it.
+pub struct Before<'a> {
+    /// Who is in it.
+    pub roster: &'a Roster,
+    /// The tree.
+    pub group: &'a PublicGroup,
+    /// The leaves whose removal is pending.
+    pub pending: &'a BTreeSet<LeafNodeIndex>,
+}
+
+/// Checks a commit.
+///
+/// # Errors
+/// See [`CheckError`].
+pub fn check_commit(
+    scene: &Scene<'_>,
+    before: &Before<'_>,
+    sender: &Sender,
+    staged: &StagedCommit,
+    note: &Note,
+) -> Result<Change, CheckError> {
+    let mut change = Change::default();
+    let mut removed = BTreeSet::new();
+    for queued in staged.queued_proposals() {
+        match queued.proposal() {
+            Proposal::Add(add) => {
+                let package = add.key_package();
+                mls::check_package(package, scene.at).map_err(|_| CheckError::KeyPackage)?;
+                let leaf = package.leaf_node();
+                change.added.push(check_added(scene, before, leaf, note)?);
+            }
+            Proposal::Remove(remove) => {
+                let index = remove.removed();
+                check_removal(before, sender, staged, queued, index)?;
+                removed.insert(index);
+                let leaf = before.group.leaf(index).ok_or(CheckError::Ground)?;
+                let (participant, _) = mls::identity_of(leaf).map_err(|_| CheckError::Identity)?;
+                change.removed.push(participant);
+            }
+            Proposal::ExternalInit(_) if *sender == Sender::NewMemberCommit => {}
+            _ => return Err(CheckError::Proposal),
+        }
+    }
+    if change.added.len() > ADDS_MAX {
+        return Err(CheckError::TooMany);
+    }
+    match sender {
+        Sender::Member(index) => check_own_path(before, staged, *index)?,
+        Sender::NewMemberCommit => check_joiner(scene, before, staged, note, &mut change)?,
+        _ => return Err(CheckError::Proposal),
+    }
+    // Who joins by themselves cannot take up proposals by reference; the hub makes them again in the next epoch.
+    if *sender != Sender::NewMemberCommit && !before.pending.is_subset(&removed) {
+        return Err(CheckError::Omitted);
+    }
+    Ok(change)
+}
+
+fn check_added(
+    scene: &Scene<'_>,
+    before: &Before<'_>,
+    leaf: &LeafNode,
+    note: &Note,
+) -> Result<(LeafAttestation, LeafProof), CheckError> {
+    let identity = mls::identity_of(leaf).map_err(|_| CheckError::Identity)?;
+    if before.roster.contains_key(&identity.0) {
+        return Err(CheckError::Twice);
+    }
+    let proof = proof_of(scene, note, identity.0)?;
+    Ok((scene.check_leaf(identity, proof)?, proof.clone()))
+}
+
+fn proof_of<'a>(scene: &Scene<'_>, note: &'a Note, participant: ParticipantId) -> Result<&'a LeafProof, CheckError> {
+    let is_of = |proof: &&LeafProof| proof.claims(scene.network).is_ok_and(|claim| claim.participant == participant);
+    note.proofs.iter().find(is_of).ok_or(CheckError::Unproven)
+}
+
+/// A member is removed on the hub's proposal alone, or by itself when it joins again.
+fn check_removal(
+    before: &Before<'_>,
+    sender: &Sender,
+    staged: &StagedCommit,
+    queued: &QueuedProposal,
+    index: LeafNodeIndex,
+) -> Result<(), CheckError> {
+    if matches!(queued.sender(), Sender::External(_)) {
+        let by_reference = queued.proposal_or_ref_type() == ProposalOrRefType::Reference;
+        return if by_reference && before.pending.contains(&index) { Ok(()) } else { Err(CheckError::Proposal) };
+    }
+    if *sender != Sender::NewMemberCommit {
+        return Err(CheckError::Proposal);
+    }
+    let old = before.group.leaf(index).ok_or(CheckError::Ground)?;
+    let new = staged.update_path_leaf_node().ok_or(CheckError::Identity)?;
+    if mls::identity_of(old) == mls::identity_of(new) { Ok(()) } else { Err(CheckError::Proposal) }
+}
+
+fn check_own_path(before: &Before<'_>, staged: &StagedCommit, index: LeafNodeIndex) -> Result<(), CheckError> {
+    let Some(new) = staged.update_path_leaf_node() else { return Ok(()) };
+    let old = before.group.leaf(index).ok_or(CheckError::Identity)?;
+    let same = mls::identity_of(old).is_ok_and(|old| mls::identity_of(new) == Ok(old));
+    if same && *new.capabilities() == mls::capabilities() { Ok(()) } else { Err(CheckError::Identity) }
+}
+
+/// Whoever joins by an external commit is proven like anybody who is added.
+fn check_joiner(
+    scene: &Scene<'_>,
+    before: &Before<'_>,
+    staged: &StagedCommit,
+    note: &Note,
+    change: &mut Change,
+) -> Result<(), CheckError> {
+    let leaf = staged.update_path_leaf_node().ok_or(CheckError::Identity)?;
+    let identity = mls::identity_of(leaf).map_err(|_| CheckError::Identity)?;
+    if *leaf.capabilities() != mls::capabilities() || !change.added.is_empty() {
+        return Err(CheckError::Proposal);
+    }
+    let proof = proof_of(scene, note, identity.0)?;
+    let attested = scene.check_leaf(identity, proof)?;
+    let replaced = std::mem::take(&mut change.removed);
+    if replaced.iter().any(|gone| *gone != identity.0) {
+        return Err(CheckError::Proposal);
+    }
+    // A leaf of this pseudonym that is still there must be the one that is replaced.
+    if before.roster.contains_key(&identity.0) != !replaced.is_empty() {
+        return Err(CheckError::Twice);
+    }
+    change.rejoined = Some(identity.0);
+    change.added.push((attested, proof.clone()));
+    Ok(())
+}

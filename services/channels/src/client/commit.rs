@@ -1,0 +1,82 @@
+//! Following commits, one's own and others'.
+
+use openmls::prelude::{MlsGroup, ProcessedMessageContent, StagedCommit};
+use semblance_core::record::Record;
+
+use super::receive::Event;
+use super::rows::{ChannelRow, Phase};
+use super::{ClientError, Desk, know_all, pending_removals};
+use crate::check::{Before, Change, check_commit};
+use crate::mls::{self, MlsError};
+use crate::store::KeyValue;
+use crate::wire::{Facts, Item, Note, Submission};
+
+impl<K: KeyValue> Desk<'_, K> {
+    pub(super) fn follow_commit(
+        &self,
+        group: &mut MlsGroup,
+        item: &Item,
+        bytes: &[u8],
+        row: &ChannelRow,
+        facts: &Facts,
+    ) -> Result<Vec<Event>, ClientError> {
+        let terms = row.charter.verify(self.network, facts)?;
+        let scene = self.scene(&terms, facts, item.at);
+        let (roster, pending) = (self.roster()?, pending_removals(group));
+        let message = mls::read_protocol(bytes, self.channel)?;
+        let processed = group.process_message(&self.provider, message).map_err(ClientError::mls)?;
+        let (sender, note) = (processed.sender().clone(), Note::decode(processed.aad()).map_err(|_| malformed())?);
+        know_all(&note.proofs, self.network, facts)?;
+        match processed.into_content() {
+            ProcessedMessageContent::OwnPendingCommit => {
+                let staged = group.pending_commit().ok_or(ClientError::Phase)?;
+                let before = Before { roster: &roster, group: group.public_group(), pending: &pending };
+                let change = check_commit(&scene, &before, &sender, staged, &note)?;
+                group.merge_pending_commit(&self.provider).map_err(ClientError::mls)?;
+                self.changed(change)
+            }
+            ProcessedMessageContent::StagedCommitMessage(staged) => {
+                let before = Before { roster: &roster, group: group.public_group(), pending: &pending };
+                let change = check_commit(&scene, &before, &sender, &staged, &note)?;
+                self.merge(group, *staged, change)
+            }
+            _ => Err(malformed().into()),
+        }
+    }
+
+    fn merge(&self, group: &mut MlsGroup, staged: StagedCommit, change: Change) -> Result<Vec<Event>, ClientError> {
+        let removed = staged.self_removed();
+        group.merge_staged_commit(&self.provider, staged).map_err(ClientError::mls)?;
+        if removed {
+            let row = self.rows.channel()?;
+            self.rows.set_channel(&ChannelRow { phase: Phase::Removed, ..row })?;
+            self.rows.clear_said()?;
+            return Ok(vec![Event::Left]);
+        }
+        self.changed(change)
+    }
+
+    /// Writes down who is in the group now. A commit of our own that was on its way lost, or was this one.
+    fn changed(&self, change: Change) -> Result<Vec<Event>, ClientError> {
+        for (key, outgoing) in self.rows.outgoing()? {
+            if matches!(outgoing.submission, Submission::Commit(_)) {
+                self.rows.remove_outgoing(key)?;
+            }
+        }
+        let mut events = Vec::new();
+        change.removed.iter().try_for_each(|gone| self.rows.remove_leaf(*gone))?;
+        change.added.iter().try_for_each(|(leaf, _)| self.rows.add_leaf(leaf))?;
+        let added: Vec<_> = change.added.iter().map(|(leaf, _)| leaf.participant).collect();
+        if !change.removed.is_empty() {
+            events.push(Event::Removed(change.removed));
+        }
+        if !added.is_empty() {
+            events.push(Event::Added(added));
+        }
+        Ok(events)
+    }
+}
+
+fn malformed() -> MlsError {
+    MlsError { what: "commit", why: "not in its form" }
+}

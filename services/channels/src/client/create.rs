@@ -1,0 +1,108 @@
+//! The first member makes the group.
+
+use openmls::prelude::MlsGroup;
+use openmls_traits::OpenMlsProvider;
+use semblance_core::attestation::LeafProof;
+use semblance_core::id::{ChannelId, Digest};
+use semblance_core::time::Timestamp;
+
+use super::rows::{ChannelRow, Outgoing, Phase};
+use super::{Client, ClientError};
+use crate::mls;
+use crate::provider::LeafSigner;
+use crate::store::Store;
+use crate::wire::{Creation, Facts, Submission};
+
+impl<S: Store> Client<S> {
+    /// Makes the channel's group with this device as its only member, to be handed to the hub. `proof` is the
+    /// hospital's word on the leaf of [`Client::leaf`].
+    ///
+    /// # Errors
+    /// The device is in the group already, or the proof does not fit.
+    pub fn create(
+        &mut self,
+        channel: ChannelId,
+        proof: LeafProof,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<(), ClientError> {
+        self.groups.remove(&channel);
+        let group = self.without_group(channel, |desk| {
+            let row = desk.rows.channel()?;
+            if row.phase != Phase::Agreed {
+                return Err(ClientError::Phase);
+            }
+            let terms = row.charter.verify(desk.network, facts)?;
+            let mut leaf = desk.rows.own_leaf()?.ok_or(ClientError::Phase)?;
+            let signing = leaf.signing();
+            let identity = (leaf.participant, signing.verifying_key());
+            let attested = desk.scene(&terms, facts, now).check_leaf(identity, &proof)?;
+            let group = MlsGroup::new_with_group_id(
+                &desk.provider,
+                &LeafSigner(&signing),
+                &mls::create_config(&terms.hub_key, now)?,
+                mls::group_id(channel),
+                mls::credential(identity.0, &identity.1),
+            )
+            .map_err(ClientError::mls)?;
+            let info = group
+                .export_group_info(desk.provider.crypto(), &LeafSigner(&signing), false)
+                .map_err(ClientError::mls)?;
+            let tree = mls::write(&group.export_ratchet_tree())?;
+            let creation = Creation { group_info: mls::write(&info)?, tree, proof: proof.clone() };
+            leaf.proof = Some(proof);
+            desk.rows.set_own_leaf(&leaf)?;
+            desk.rows.add_leaf(&attested)?;
+            desk.rows.set_channel(&ChannelRow { phase: Phase::Creating, next: 1, ..row })?;
+            let submission = Submission::Create(creation);
+            let key = submission.key();
+            desk.rows.set_outgoing(key, &Outgoing { submission, said: None, taken: false })?;
+            Ok(group)
+        })?;
+        self.groups.insert(channel, group);
+        Ok(())
+    }
+
+    pub(super) fn created(&mut self, channel: ChannelId, key: Digest) -> Result<(), ClientError> {
+        self.without_group(channel, |desk| {
+            let row = desk.rows.channel()?;
+            desk.rows.remove_outgoing(key)?;
+            if row.phase == Phase::Creating {
+                desk.rows.set_channel(&ChannelRow { phase: Phase::Member, ..row })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The hub did not take a commit or a group: what was made for it goes.
+    pub(super) fn change_refused(&mut self, channel: ChannelId, key: Digest) -> Result<(), ClientError> {
+        let phase = self.without_group(channel, |desk| Ok(desk.rows.channel()?.phase))?;
+        match phase {
+            Phase::Creating | Phase::Rejoining => {
+                let after = if phase == Phase::Creating { Phase::Agreed } else { Phase::Broken };
+                self.drop_group(channel, after)
+            }
+            Phase::Member => self.with_group(channel, |group, desk| {
+                group.clear_pending_commit(desk.provider.storage())?;
+                Ok(desk.rows.remove_outgoing(key)?)
+            }),
+            _ => self.without_group(channel, |desk| Ok(desk.rows.remove_outgoing(key)?)),
+        }
+    }
+
+    /// Forgets a group's keys and what was made with them, and notes what that means.
+    pub(super) fn drop_group(&mut self, channel: ChannelId, after: Phase) -> Result<(), ClientError> {
+        self.groups.remove(&channel);
+        self.without_group(channel, |desk| {
+            if let Some(mut group) = desk.load_group()? {
+                group.delete(desk.provider.storage())?;
+            }
+            desk.rows.clear_changes()?;
+            if after == Phase::Removed {
+                desk.rows.clear_said()?;
+            }
+            let row = desk.rows.channel()?;
+            Ok(desk.rows.set_channel(&ChannelRow { phase: after, ..row })?)
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! Joining by a Welcome.
+
+use openmls::prelude::{JoinBuilder, MlsGroup, MlsMessageBodyIn, ProcessedWelcome, RatchetTreeIn, StagedWelcome};
+use semblance_core::id::ParticipantId;
+use tls_codec::DeserializeBytes;
+
+use super::receive::Event;
+use super::rows::{self, ChannelRow, OwnLeaf, Phase};
+use super::{Client, ClientError, Desk, know_all};
+use crate::mls::{self, MlsError};
+use crate::store::{KeyValue, Store};
+use crate::wire::{Facts, Item, WelcomePackage};
+
+impl<S: Store> Client<S> {
+    pub(super) fn welcomed(
+        &mut self,
+        item: &Item,
+        package: &WelcomePackage,
+        facts: &Facts,
+    ) -> Result<Vec<Event>, ClientError> {
+        let row = self.without_group(item.channel, |desk| desk.rows.channel())?;
+        let again = matches!(row.phase, Phase::Member | Phase::Rejoining) && item.sequence < row.next;
+        if again || row.phase == Phase::Creating {
+            return Ok(Vec::new());
+        }
+        self.groups.remove(&item.channel);
+        let group = self.without_group(item.channel, |desk| desk.join(item, package, &row, facts))?;
+        self.groups.insert(item.channel, group);
+        Ok(vec![Event::Joined])
+    }
+}
+
+impl<K: KeyValue> Desk<'_, K> {
+    fn join(
+        &self,
+        item: &Item,
+        package: &WelcomePackage,
+        row: &ChannelRow,
+        facts: &Facts,
+    ) -> Result<MlsGroup, ClientError> {
+        let terms = row.charter.verify(self.network, facts)?;
+        know_all(&package.roster, self.network, facts)?;
+        let staged = self.stage(package)?;
+        let context = staged.group_context();
+        if mls::channel_of(context.group_id()) != Some(item.channel)
+            || context.ciphersuite() != mls::SUITE
+            || !mls::is_of_hub(context.extensions(), &terms.hub_key)
+        {
+            return Err(MlsError { what: "welcome", why: "of another channel, hub or cipher suite" }.into());
+        }
+        let scene = self.scene(&terms, facts, item.at);
+        let leaves = staged.members().map(|member| mls::identity(&member.credential, &member.signature_key));
+        let roster = scene.check_roster(leaves, &package.roster)?;
+        let own = staged.own_leaf_node().ok_or(ClientError::NotForUs)?;
+        let (participant, _) = mls::identity_of(own)?;
+        let leaf = self.take_leaf(participant, package)?;
+        let group = staged.into_group(&self.provider).map_err(ClientError::mls)?;
+        self.rows.set_roster(self.network, &roster)?;
+        self.rows.set_own_leaf(&leaf)?;
+        self.rows.clear_changes()?;
+        let next = item.sequence.saturating_add(1);
+        self.rows.set_channel(&ChannelRow { phase: Phase::Member, next, unsafe_since: None, ..row.clone() })?;
+        Ok(group)
+    }
+
+    fn stage(&self, package: &WelcomePackage) -> Result<StagedWelcome, ClientError> {
+        let MlsMessageBodyIn::Welcome(welcome) = mls::read_message(&package.welcome)? else {
+            return Err(MlsError { what: "welcome", why: "not one" }.into());
+        };
+        let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&package.tree)
+            .map_err(|_| MlsError { what: "ratchet tree", why: "not in its form" })?;
+        let processed = ProcessedWelcome::new_from_welcome(&self.provider, &mls::join_config(), welcome)
+            .map_err(ClientError::mls)?;
+        // A leaf that joined long ago and never committed still carries its key package's lifetime, which is over.
+        JoinBuilder::new(&self.provider, processed)
+            .with_ratchet_tree(tree)
+            .replace_old_group()
+            .skip_lifetime_validation()
+            .build()
+            .map_err(ClientError::mls)
+    }
+
+    /// The leaf of the key package that was taken up, now the channel's own.
+    fn take_leaf(&self, participant: ParticipantId, package: &WelcomePackage) -> Result<OwnLeaf, ClientError> {
+        let mut leaves = rows::package_leaves(self.kv)?;
+        let place = leaves.iter().position(|leaf| leaf.participant == participant).ok_or(ClientError::NotForUs)?;
+        let mut leaf = leaves.swap_remove(place);
+        let is_own = |proof: &&semblance_core::attestation::LeafProof| {
+            proof.claims(self.network).is_ok_and(|claim| claim.participant == participant)
+        };
+        leaf.proof = package.roster.iter().find(is_own).cloned();
+        if !leaf.last_resort {
+            rows::remove_package_leaf(self.kv, participant)?;
+        }
+        Ok(leaf)
+    }
+}

@@ -1,0 +1,196 @@
+//! Taking what the hub delivers, one item at a time, in the channel's order.
+
+use openmls::prelude::{MlsGroup, ProcessedMessageContent, Proposal, Sender};
+use openmls_traits::OpenMlsProvider;
+use semblance_core::id::ParticipantId;
+use semblance_core::record::Record;
+use semblance_core::time::Timestamp;
+
+use super::content::Content;
+use super::rows::{ChannelRow, Message, Phase};
+use super::{Client, ClientError, Desk, pending_removals};
+use crate::check::CheckError;
+use crate::limits::CLOCK_SKEW_MILLIS;
+use crate::mls::{self, MlsError};
+use crate::store::{KeyValue, Store};
+use crate::wire::{Body, Facts, Ground, Item};
+
+/// What an item meant, to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The device is in the group now, or again.
+    Joined,
+    /// Somebody said something.
+    Message(Message),
+    /// These came in.
+    Added(Vec<ParticipantId>),
+    /// These went.
+    Removed(Vec<ParticipantId>),
+    /// The hub wants a member removed; nothing can be said until it is.
+    RemovalPending(ParticipantId, Ground),
+    /// This device was removed.
+    Left,
+    /// This device takes no further part.
+    Ended(Ground),
+    /// The device cannot follow any more and has to join again.
+    Broken,
+    /// There is work: somebody waits to be added or removed.
+    Work,
+}
+
+impl<S: Store> Client<S> {
+    /// Takes one item. Items that were taken before are passed over.
+    ///
+    /// # Errors
+    /// [`ClientError::Gap`]: items are missing. [`ClientError::Behind`]: the facts do not say enough yet. In both
+    /// cases nothing changed, and the item is to be given again. An item that is not acceptable breaks the channel
+    /// for this device, which is an event and no error.
+    pub fn receive(&mut self, item: &Item, facts: &Facts, now: Timestamp) -> Result<Vec<Event>, ClientError> {
+        match &item.body {
+            Body::Welcome(package) => match self.welcomed(item, package, facts) {
+                Err(error @ (ClientError::Behind(_) | ClientError::Store(_) | ClientError::UnknownChannel)) => {
+                    Err(error)
+                }
+                // A Welcome that cannot be used is no reason to stop: the device asks to join by itself.
+                Err(_) => self.broken(item),
+                joined => joined,
+            },
+            Body::Work => Ok(vec![Event::Work]),
+            Body::Ended(ground) => self.ended(item, ground),
+            Body::Commit(_) | Body::Removal { .. } | Body::Message(_) => self.ordered(item, facts, now),
+        }
+    }
+
+    fn ended(&mut self, item: &Item, ground: &Ground) -> Result<Vec<Event>, ClientError> {
+        let phase = self.without_group(item.channel, |desk| Ok(desk.rows.channel()?.phase))?;
+        if phase != Phase::Removed {
+            self.drop_group(item.channel, Phase::Removed)?;
+        }
+        Ok(vec![Event::Ended(ground.clone())])
+    }
+
+    fn broken(&mut self, item: &Item) -> Result<Vec<Event>, ClientError> {
+        self.drop_group(item.channel, Phase::Broken)?;
+        Ok(vec![Event::Broken])
+    }
+
+    fn ordered(&mut self, item: &Item, facts: &Facts, now: Timestamp) -> Result<Vec<Event>, ClientError> {
+        let row = self.without_group(item.channel, |desk| desk.rows.channel())?;
+        match row.phase {
+            Phase::Member | Phase::Creating => {}
+            Phase::Rejoining if matches!(item.body, Body::Commit(_)) => return self.rejoined(item, row),
+            Phase::Rejoining | Phase::Broken => return self.without_group(item.channel, |desk| desk.own_message(item)),
+            Phase::Agreed | Phase::Removed => return Ok(Vec::new()),
+        }
+        if item.sequence < row.next {
+            return Ok(Vec::new());
+        }
+        if item.sequence > row.next {
+            return Err(ClientError::Gap { expected: row.next });
+        }
+        if item.at > now.plus(CLOCK_SKEW_MILLIS) {
+            return self.broken(item);
+        }
+        match self.with_group(item.channel, |group, desk| desk.follow(group, item, row, facts)) {
+            Err(error @ (ClientError::Behind(_) | ClientError::Store(_))) => Err(error),
+            Err(_) => self.broken(item),
+            Ok(events) => Ok(events),
+        }
+    }
+}
+
+impl<K: KeyValue> Desk<'_, K> {
+    fn follow(
+        &self,
+        group: &mut MlsGroup,
+        item: &Item,
+        row: ChannelRow,
+        facts: &Facts,
+    ) -> Result<Vec<Event>, ClientError> {
+        let next = ChannelRow { phase: Phase::Member, next: item.sequence.saturating_add(1), ..row.clone() };
+        self.rows.set_channel(&next)?;
+        match &item.body {
+            Body::Commit(bytes) => self.follow_commit(group, item, bytes, &row, facts),
+            Body::Removal { proposal, ground } => self.note_removal(group, item, proposal, ground, &row, facts),
+            Body::Message(bytes) => self.read_message(group, item, bytes),
+            Body::Welcome(_) | Body::Work | Body::Ended(_) => Ok(Vec::new()),
+        }
+    }
+
+    fn note_removal(
+        &self,
+        group: &mut MlsGroup,
+        item: &Item,
+        proposal: &[u8],
+        ground: &Ground,
+        row: &ChannelRow,
+        facts: &Facts,
+    ) -> Result<Vec<Event>, ClientError> {
+        let message = mls::read_protocol(proposal, self.channel)?;
+        if message.epoch() < group.epoch() {
+            // Made for an epoch that a commit has ended; the hub makes it again.
+            return Ok(Vec::new());
+        }
+        let processed = group.process_message(&self.provider, message).map_err(ClientError::mls)?;
+        let ProcessedMessageContent::ProposalMessage(queued) = processed.into_content() else {
+            return Err(MlsError { what: "removal", why: "no proposal" }.into());
+        };
+        let (Sender::External(_), Proposal::Remove(remove)) = (queued.sender(), queued.proposal()) else {
+            return Err(CheckError::Proposal.into());
+        };
+        let leaf = group.public_group().leaf(remove.removed()).ok_or(CheckError::Ground)?;
+        let (participant, _) = mls::identity_of(leaf)?;
+        let roster = self.roster()?;
+        let attested = roster.get(&participant).ok_or(CheckError::Ground)?;
+        let terms = row.charter.verify(self.network, facts)?;
+        self.scene(&terms, facts, item.at).check_ground(attested, ground)?;
+        if pending_removals(group).contains(&remove.removed()) {
+            return Ok(Vec::new());
+        }
+        group.store_pending_proposal(self.provider.storage(), *queued)?;
+        Ok(vec![Event::RemovalPending(participant, ground.clone())])
+    }
+
+    fn read_message(&self, group: &mut MlsGroup, item: &Item, bytes: &[u8]) -> Result<Vec<Event>, ClientError> {
+        let own = self.own_message(item)?;
+        if !own.is_empty() {
+            return Ok(own);
+        }
+        let (from, content) = self.decrypt(group, bytes)?;
+        self.show(item, from, content)
+    }
+
+    /// A message of our own that comes back: now it has its place, and is no longer to be sent.
+    fn own_message(&self, item: &Item) -> Result<Vec<Event>, ClientError> {
+        let Some(own) = self.rows.find_outgoing(item.key)? else { return Ok(Vec::new()) };
+        let Some(said) = own.said else { return Ok(Vec::new()) };
+        let content = self.rows.find_waiting(said)?;
+        self.rows.remove_outgoing(item.key)?;
+        self.rows.remove_waiting(said)?;
+        let leaf = self.rows.own_leaf()?.ok_or(ClientError::Phase)?;
+        self.show(item, leaf.participant, content)
+    }
+
+    fn show(&self, item: &Item, from: ParticipantId, content: Option<Content>) -> Result<Vec<Event>, ClientError> {
+        if let Some(Content::Introduce { name }) = &content {
+            self.rows.set_name(from, name)?;
+        }
+        let message = Message { sequence: item.sequence, at: item.at, from, content };
+        self.rows.add_message(&message)?;
+        Ok(vec![Event::Message(message)])
+    }
+
+    /// Decrypts a message. One that cannot be read stops nobody: any member could have made it so.
+    fn decrypt(&self, group: &mut MlsGroup, bytes: &[u8]) -> Result<(ParticipantId, Option<Content>), ClientError> {
+        let unreadable = (ParticipantId::from_bytes([0; 16]), None);
+        let Ok(message) = mls::read_protocol(bytes, self.channel) else { return Ok(unreadable) };
+        let Ok(processed) = group.process_message(&self.provider, message) else { return Ok(unreadable) };
+        let Sender::Member(index) = *processed.sender() else { return Ok(unreadable) };
+        let ProcessedMessageContent::ApplicationMessage(plain) = processed.into_content() else {
+            return Ok(unreadable);
+        };
+        let Some(leaf) = group.public_group().leaf(index) else { return Ok(unreadable) };
+        let (participant, _) = mls::identity_of(leaf)?;
+        Ok((participant, Content::decode(&zeroize::Zeroizing::new(plain.into_bytes())).ok()))
+    }
+}

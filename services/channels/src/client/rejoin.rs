@@ -1,0 +1,122 @@
+//! Joining again by oneself, when a device cannot follow any more (RFC 9420 section 12.4.3.2).
+
+use openmls::prelude::{MlsGroup, MlsMessageBodyIn, RatchetTreeIn};
+use openmls_traits::OpenMlsProvider;
+use semblance_core::attestation::LeafProof;
+use semblance_core::id::ChannelId;
+use semblance_core::record::Record;
+use semblance_core::time::Timestamp;
+use tls_codec::DeserializeBytes;
+
+use super::receive::Event;
+use super::rows::{ChannelRow, Outgoing, OwnLeaf, Phase};
+use super::{Client, ClientError, Desk, know_all};
+use crate::mls::{self, MlsError};
+use crate::provider::LeafSigner;
+use crate::store::{KeyValue, Store};
+use crate::wire::{Commit, Facts, Item, Note, RejoinInfo, Submission};
+
+impl<S: Store> Client<S> {
+    /// Makes an external commit that puts this device's leaf into the group again, in the place of the one it had.
+    /// `proof` is needed where the device has none yet.
+    ///
+    /// # Errors
+    /// The device has no leaf in this channel, or the group is not acceptable.
+    pub fn rejoin(
+        &mut self,
+        channel: ChannelId,
+        info: &RejoinInfo,
+        proof: Option<LeafProof>,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<(), ClientError> {
+        let phase = self.without_group(channel, |desk| Ok(desk.rows.channel()?.phase))?;
+        if !matches!(phase, Phase::Agreed | Phase::Broken | Phase::Member) {
+            return Err(ClientError::Phase);
+        }
+        self.drop_group(channel, Phase::Broken)?;
+        let group = self.without_group(channel, |desk| {
+            let row = desk.rows.channel()?;
+            let mut leaf = desk.rows.own_leaf()?.ok_or(ClientError::Phase)?;
+            leaf.proof = proof.or(leaf.proof);
+            let group = desk.external_commit(&row, &leaf, info, facts, now)?;
+            desk.rows.set_own_leaf(&leaf)?;
+            Ok(group)
+        })?;
+        self.groups.insert(channel, group);
+        Ok(())
+    }
+
+    /// While it joins again, a device waits for its own commit; whatever else comes was before it.
+    pub(super) fn rejoined(&mut self, item: &Item, row: ChannelRow) -> Result<Vec<Event>, ClientError> {
+        let channel = item.channel;
+        self.without_group(channel, |desk| {
+            if desk.rows.find_outgoing(item.key)?.is_none() {
+                return Ok(Vec::new());
+            }
+            desk.rows.remove_outgoing(item.key)?;
+            let next = item.sequence.saturating_add(1);
+            desk.rows.set_channel(&ChannelRow { phase: Phase::Member, next, unsafe_since: None, ..row })?;
+            Ok(vec![Event::Joined])
+        })
+    }
+}
+
+impl<K: KeyValue> Desk<'_, K> {
+    fn external_commit(
+        &self,
+        row: &ChannelRow,
+        leaf: &OwnLeaf,
+        info: &RejoinInfo,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<MlsGroup, ClientError> {
+        let terms = row.charter.verify(self.network, facts)?;
+        let MlsMessageBodyIn::GroupInfo(group_info) = mls::read_message(&info.group_info)? else {
+            return Err(MlsError { what: "group info", why: "not one" }.into());
+        };
+        let context = group_info.group_context();
+        if mls::channel_of(context.group_id()) != Some(self.channel)
+            || !mls::is_of_hub(context.extensions(), &terms.hub_key)
+        {
+            return Err(MlsError { what: "group info", why: "of another channel or hub" }.into());
+        }
+        let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&info.tree)
+            .map_err(|_| MlsError { what: "ratchet tree", why: "not in its form" })?;
+        know_all(&info.roster, self.network, facts)?;
+        let signing = leaf.signing();
+        let proof = leaf.proof.clone().ok_or(ClientError::Phase)?;
+        let identity = (leaf.participant, signing.verifying_key());
+        let scene = self.scene(&terms, facts, now);
+        let attested = scene.check_leaf(identity, &proof)?;
+        let (group, bundle) = MlsGroup::external_commit_builder()
+            .with_ratchet_tree(tree)
+            .with_config(mls::join_config())
+            .with_aad(Note { proofs: vec![proof] }.encode())
+            .skip_lifetime_validation()
+            .build_group(&self.provider, group_info, mls::credential(identity.0, &identity.1))
+            .map_err(ClientError::mls)?
+            .leaf_node_parameters(
+                openmls::prelude::LeafNodeParameters::builder().with_capabilities(mls::capabilities()).build(),
+            )
+            .load_psks(self.provider.storage())
+            .map_err(ClientError::mls)?
+            .create_group_info(true)
+            .build(self.provider.rand(), self.provider.crypto(), &LeafSigner(&signing), |_| true)
+            .map_err(ClientError::mls)?
+            .finalize(&self.provider)
+            .map_err(ClientError::mls)?;
+        let others = group.members().map(|member| mls::identity(&member.credential, &member.signature_key));
+        let others = others.filter(|other| other.as_ref().map_or(true, |(id, _)| *id != leaf.participant));
+        let mut roster = scene.check_roster(others, &info.roster)?;
+        roster.insert(attested.participant, attested);
+        self.rows.set_roster(self.network, &roster)?;
+        let (commit, _, group_info) = bundle.into_messages();
+        let group_info = mls::write(&group_info.ok_or(ClientError::Phase)?)?;
+        let submission = Submission::Commit(Commit { commit: mls::write(&commit)?, welcome: None, group_info });
+        let key = submission.key();
+        self.rows.set_outgoing(key, &Outgoing { submission, said: None, taken: false })?;
+        self.rows.set_channel(&ChannelRow { phase: Phase::Rejoining, ..row.clone() })?;
+        Ok(group)
+    }
+}

@@ -1,0 +1,365 @@
+//! What a client keeps beside its MLS state, each kind under a prefix of its own.
+
+use semblance_core::attestation::{LeafAttestation, LeafProof};
+use semblance_core::encode::{DecodeError, Reader, Writer};
+use semblance_core::id::{ChannelId, Digest, NetworkId, ParticipantId};
+use semblance_core::random::RandomSource;
+use semblance_core::record::{Record, read_option, write_option};
+use semblance_core::signature::{SigningKey, Statement};
+use semblance_core::time::Timestamp;
+use zeroize::Zeroizing;
+
+use super::ClientError;
+use super::content::Content;
+use crate::check::Roster;
+use crate::limits::{KEY_PACKAGES_MAX, MEMBERS_MAX, NAME_BYTES_MAX};
+use crate::store::{KeyValue, StoreError};
+use crate::wire::{Charter, Submission};
+
+/// How far a device is in a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Its person agreed; it is not in the group yet.
+    Agreed,
+    /// It made the group, and the hub has not taken it yet.
+    Creating,
+    /// It is in the group.
+    Member,
+    /// It joins by itself again; the hub has not taken it yet.
+    Rejoining,
+    /// It was removed, or left.
+    Removed,
+    /// It cannot follow any more and has to join again.
+    Broken,
+}
+
+impl Phase {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Agreed => 1,
+            Self::Creating => 2,
+            Self::Member => 3,
+            Self::Rejoining => 4,
+            Self::Removed => 5,
+            Self::Broken => 6,
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let all = [Self::Agreed, Self::Creating, Self::Member, Self::Rejoining, Self::Removed, Self::Broken];
+        let code = reader.u8("phase")?;
+        all.into_iter().find(|phase| phase.code() == code).ok_or(DecodeError::Invalid { what: "phase", why: "unknown" })
+    }
+}
+
+/// One channel as its device knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ChannelRow {
+    pub(super) charter: Charter,
+    pub(super) phase: Phase,
+    /// The next place in the channel's order.
+    pub(super) next: u64,
+    /// The number of the next thing to say.
+    pub(super) said: u64,
+    /// A member's consent ended and the hub let it pass: nothing is said any more.
+    pub(super) unsafe_since: Option<Timestamp>,
+}
+
+impl Record for ChannelRow {
+    const NAME: &'static str = "channel row";
+
+    fn write(&self, writer: &mut Writer) {
+        Record::write(&self.charter, writer);
+        writer.u8(self.phase.code()).u64(self.next).u64(self.said);
+        write_option(writer, self.unsafe_since.as_ref(), |since, writer| since.write(writer));
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            charter: Charter::read(reader)?,
+            phase: Phase::read(reader)?,
+            next: reader.u64("next")?,
+            said: reader.u64("said")?,
+            unsafe_since: read_option(reader, "unsafe since", |reader| Timestamp::read(reader, "unsafe since"))?,
+        })
+    }
+}
+
+/// The device's own leaf in a channel, or of a key package.
+pub(super) struct OwnLeaf {
+    pub(super) participant: ParticipantId,
+    seed: Zeroizing<[u8; 32]>,
+    pub(super) proof: Option<LeafProof>,
+    /// Whether its key package may be taken up more than once.
+    pub(super) last_resort: bool,
+}
+
+impl OwnLeaf {
+    pub(super) fn draw(random: &dyn RandomSource, last_resort: bool) -> Self {
+        let participant = ParticipantId::random(random);
+        Self { participant, seed: Zeroizing::new(random.array()), proof: None, last_resort }
+    }
+
+    pub(super) fn signing(&self) -> SigningKey {
+        SigningKey::from_seed(&self.seed)
+    }
+}
+
+impl Record for OwnLeaf {
+    const NAME: &'static str = "own leaf";
+
+    fn write(&self, writer: &mut Writer) {
+        self.participant.write(writer);
+        writer.raw(self.seed.as_slice());
+        write_option(writer, self.proof.as_ref(), <LeafProof as Record>::write);
+        writer.bool(self.last_resort);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            participant: ParticipantId::read(reader)?,
+            seed: Zeroizing::new(reader.array("leaf seed")?),
+            proof: read_option(reader, "proof", LeafProof::read)?,
+            last_resort: reader.bool("last resort")?,
+        })
+    }
+}
+
+/// What is on its way to the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outgoing {
+    pub(super) submission: Submission,
+    /// The number of what it says, where it is a message.
+    pub(super) said: Option<u64>,
+    /// The hub took it; it is done when it comes back in the channel's order.
+    pub(super) taken: bool,
+}
+
+impl Record for Outgoing {
+    const NAME: &'static str = "outgoing";
+
+    fn write(&self, writer: &mut Writer) {
+        self.submission.write(writer);
+        write_option(writer, self.said.as_ref(), |said, writer| {
+            writer.u64(*said);
+        });
+        writer.bool(self.taken);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            submission: Submission::read(reader)?,
+            said: read_option(reader, "said", |reader| reader.u64("said"))?,
+            taken: reader.bool("taken")?,
+        })
+    }
+}
+
+/// One thing that was said, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its place in the channel's order.
+    pub sequence: u64,
+    /// When the hub took it.
+    pub at: Timestamp,
+    /// Who said it.
+    pub from: ParticipantId,
+    /// What; none if it could not be read.
+    pub content: Option<Content>,
+}
+
+impl Record for Message {
+    const NAME: &'static str = "message";
+
+    fn write(&self, writer: &mut Writer) {
+        writer.u64(self.sequence);
+        self.at.write(writer);
+        self.from.write(writer);
+        write_option(writer, self.content.as_ref(), <Content as Record>::write);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            sequence: reader.u64("sequence")?,
+            at: Timestamp::read(reader, "at")?,
+            from: ParticipantId::read(reader)?,
+            content: read_option(reader, "content", Content::read)?,
+        })
+    }
+}
+
+/// The rows of one channel.
+pub(super) struct Rows<'a, K> {
+    rows: &'a K,
+    channel: ChannelId,
+}
+
+impl<'a, K: KeyValue> Rows<'a, K> {
+    pub(super) const fn new(rows: &'a K, channel: ChannelId) -> Self {
+        Self { rows, channel }
+    }
+
+    fn key(&self, kind: u8, rest: &[u8]) -> Vec<u8> {
+        [&[b'c', kind][..], self.channel.as_bytes(), rest].concat()
+    }
+
+    fn load<T: Record>(&self, kind: u8, rest: &[u8]) -> Result<Option<T>, StoreError> {
+        self.rows.get(&self.key(kind, rest))?.map(Zeroizing::new).map(|bytes| decode(&bytes)).transpose()
+    }
+
+    fn save<T: Record>(&self, kind: u8, rest: &[u8], value: &T) -> Result<(), StoreError> {
+        self.rows.put(&self.key(kind, rest), &Zeroizing::new(value.encode()))
+    }
+
+    pub(super) fn channel(&self) -> Result<ChannelRow, ClientError> {
+        self.load(b'c', &[])?.ok_or(ClientError::UnknownChannel)
+    }
+
+    pub(super) fn find_channel(&self) -> Result<Option<ChannelRow>, StoreError> {
+        self.load(b'c', &[])
+    }
+
+    pub(super) fn set_channel(&self, row: &ChannelRow) -> Result<(), StoreError> {
+        self.save(b'c', &[], row)
+    }
+
+    pub(super) fn own_leaf(&self) -> Result<Option<OwnLeaf>, StoreError> {
+        self.load(b'l', &[])
+    }
+
+    pub(super) fn set_own_leaf(&self, leaf: &OwnLeaf) -> Result<(), StoreError> {
+        self.save(b'l', &[], leaf)
+    }
+
+    pub(super) fn roster(&self, network: NetworkId) -> Result<Roster, StoreError> {
+        let prefix = self.key(b'r', &[]);
+        let mut roster = Roster::new();
+        for (_, bytes) in self.rows.scan(&prefix, MEMBERS_MAX)? {
+            let leaf = LeafAttestation::decode(&bytes, network).map_err(damaged)?;
+            roster.insert(leaf.participant, leaf);
+        }
+        Ok(roster)
+    }
+
+    pub(super) fn set_roster(&self, network: NetworkId, roster: &Roster) -> Result<(), StoreError> {
+        for gone in self.roster(network)?.keys().filter(|known| !roster.contains_key(known)) {
+            self.rows.delete(&self.key(b'r', gone.as_bytes()))?;
+        }
+        roster.values().try_for_each(|leaf| self.add_leaf(leaf))
+    }
+
+    pub(super) fn add_leaf(&self, leaf: &LeafAttestation) -> Result<(), StoreError> {
+        self.rows.put(&self.key(b'r', leaf.participant.as_bytes()), &Statement::encode(leaf))
+    }
+
+    pub(super) fn remove_leaf(&self, participant: ParticipantId) -> Result<(), StoreError> {
+        self.rows.delete(&self.key(b'r', participant.as_bytes()))
+    }
+
+    pub(super) fn outgoing(&self) -> Result<Vec<(Digest, Outgoing)>, StoreError> {
+        let (prefix, mut found) = (self.key(b'o', &[]), Vec::new());
+        for (key, bytes) in self.rows.scan(&prefix, usize::MAX)? {
+            let digest = key.get(prefix.len()..).and_then(|digest| digest.try_into().ok());
+            let digest = digest.ok_or_else(|| StoreError::Damaged("key of an outgoing row".to_owned()))?;
+            found.push((Digest::from_bytes(digest), decode(&bytes)?));
+        }
+        Ok(found)
+    }
+
+    pub(super) fn find_outgoing(&self, key: Digest) -> Result<Option<Outgoing>, StoreError> {
+        self.load(b'o', key.as_bytes())
+    }
+
+    pub(super) fn set_outgoing(&self, key: Digest, outgoing: &Outgoing) -> Result<(), StoreError> {
+        self.save(b'o', key.as_bytes(), outgoing)
+    }
+
+    pub(super) fn remove_outgoing(&self, key: Digest) -> Result<(), StoreError> {
+        self.rows.delete(&self.key(b'o', key.as_bytes()))
+    }
+
+    /// Forgets what was made with a group that is gone. Messages stay: the hub may have taken them, and says so when
+    /// it sees the same bytes again.
+    pub(super) fn clear_changes(&self) -> Result<(), StoreError> {
+        let outgoing = self.outgoing()?.into_iter();
+        let mut changes = outgoing.filter(|(_, one)| !matches!(one.submission, Submission::Message(_)));
+        changes.try_for_each(|(key, _)| self.remove_outgoing(key))
+    }
+
+    /// Forgets everything that was to be said.
+    pub(super) fn clear_said(&self) -> Result<(), StoreError> {
+        self.outgoing()?.into_iter().try_for_each(|(key, _)| self.remove_outgoing(key))?;
+        self.waiting()?.into_iter().try_for_each(|(said, _)| self.remove_waiting(said))
+    }
+
+    pub(super) fn add_waiting(&self, number: u64, content: &Content) -> Result<(), StoreError> {
+        self.save(b'w', &number.to_be_bytes(), content)
+    }
+
+    pub(super) fn waiting(&self) -> Result<Vec<(u64, Content)>, StoreError> {
+        let (prefix, mut found) = (self.key(b'w', &[]), Vec::new());
+        for (key, bytes) in self.rows.scan(&prefix, usize::MAX)? {
+            let number = key.get(prefix.len()..).and_then(|number| number.try_into().ok()).map(u64::from_be_bytes);
+            let number = number.ok_or_else(|| StoreError::Damaged("key of a waiting row".to_owned()))?;
+            found.push((number, decode(&Zeroizing::new(bytes))?));
+        }
+        Ok(found)
+    }
+
+    pub(super) fn find_waiting(&self, number: u64) -> Result<Option<Content>, StoreError> {
+        self.load(b'w', &number.to_be_bytes())
+    }
+
+    pub(super) fn remove_waiting(&self, number: u64) -> Result<(), StoreError> {
+        self.rows.delete(&self.key(b'w', &number.to_be_bytes()))
+    }
+
+    pub(super) fn add_message(&self, message: &Message) -> Result<(), StoreError> {
+        self.save(b'h', &message.sequence.to_be_bytes(), message)
+    }
+
+    pub(super) fn messages(&self, after: u64, limit: usize) -> Result<Vec<Message>, StoreError> {
+        let rows = self.rows.scan(&self.key(b'h', &[]), usize::MAX)?;
+        let messages = rows.iter().map(|(_, bytes)| decode::<Message>(bytes));
+        messages.filter(|message| message.as_ref().map_or(true, |one| one.sequence > after)).take(limit).collect()
+    }
+
+    pub(super) fn set_name(&self, participant: ParticipantId, name: &str) -> Result<(), StoreError> {
+        self.rows.put(&self.key(b'n', participant.as_bytes()), name.as_bytes())
+    }
+
+    pub(super) fn name(&self, participant: ParticipantId) -> Result<Option<String>, StoreError> {
+        let name = self.rows.get(&self.key(b'n', participant.as_bytes()))?;
+        let limit = |bytes: &Vec<u8>| bytes.len() <= NAME_BYTES_MAX;
+        Ok(name.filter(limit).and_then(|bytes| String::from_utf8(bytes).ok()))
+    }
+}
+
+/// The channels of a device.
+pub(super) fn channels(rows: &impl KeyValue) -> Result<Vec<ChannelId>, StoreError> {
+    let found = rows.scan(b"cc", usize::MAX)?;
+    let ids = found.iter().filter_map(|(key, _)| key.get(2..)?.try_into().ok());
+    Ok(ids.map(ChannelId::from_bytes).collect())
+}
+
+/// A key package's leaf, kept until a channel takes it up.
+pub(super) fn save_package_leaf(rows: &impl KeyValue, leaf: &OwnLeaf) -> Result<(), StoreError> {
+    rows.put(&[b"pl", leaf.participant.as_bytes().as_slice()].concat(), &Zeroizing::new(leaf.encode()))
+}
+
+pub(super) fn package_leaves(rows: &impl KeyValue) -> Result<Vec<OwnLeaf>, StoreError> {
+    let found = rows.scan(b"pl", 4 * KEY_PACKAGES_MAX)?;
+    found.into_iter().map(|(_, bytes)| decode(&Zeroizing::new(bytes))).collect()
+}
+
+pub(super) fn remove_package_leaf(rows: &impl KeyValue, participant: ParticipantId) -> Result<(), StoreError> {
+    rows.delete(&[b"pl", participant.as_bytes().as_slice()].concat())
+}
+
+fn decode<T: Record>(bytes: &[u8]) -> Result<T, StoreError> {
+    T::decode(bytes).map_err(damaged)
+}
+
+fn damaged(error: DecodeError) -> StoreError {
+    StoreError::Damaged(error.to_string())
+}

@@ -1,0 +1,219 @@
+//! How openmls is set up: one cipher suite, handshakes in the open, messages encrypted and padded, and the hub as an
+//! external sender.
+
+use openmls::prelude::{
+    BasicCredential, Capabilities, Ciphersuite, Credential, CredentialType, CredentialWithKey, ExtensionType,
+    ExternalSender, GroupId, KeyPackage, KeyPackageIn, LeafNode, MIXED_PLAINTEXT_WIRE_FORMAT_POLICY,
+    MlsGroupCreateConfig, MlsGroupJoinConfig, MlsMessageBodyIn, MlsMessageIn, OpenMlsCrypto, ProtocolMessage,
+    ProtocolVersion, SenderRatchetConfiguration,
+};
+use openmls::prelude::{Extension, Extensions, GroupContext, Lifetime};
+use semblance_core::id::{ChannelId, ParticipantId};
+use semblance_core::signature::VerifyingKey;
+use semblance_core::time::Timestamp;
+use tls_codec::{DeserializeBytes, Serialize};
+
+use crate::limits::{KEY_PACKAGE_BYTES_MAX, KEY_PACKAGE_MILLIS, PADDING, PAST_EPOCHS};
+
+/// X25519, AES-128-GCM, SHA-256, Ed25519 (RFC 9420 section 17.1, suite 1).
+pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
+
+/// How far ratchets are turned for messages that come out of order, and for messages that are lost.
+const OUT_OF_ORDER: u32 = 50;
+const LOST: u32 = 1000;
+
+/// Bytes are not the MLS object they should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct MlsError {
+    /// The object.
+    pub what: &'static str,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+/// The MLS group of a channel.
+#[must_use]
+pub fn group_id(channel: ChannelId) -> GroupId {
+    GroupId::from_slice(channel.as_bytes())
+}
+
+/// The channel of an MLS group.
+#[must_use]
+pub fn channel_of(group: &GroupId) -> Option<ChannelId> {
+    group.as_slice().try_into().ok().map(ChannelId::from_bytes)
+}
+
+/// The credential of a leaf: its pseudonym and nothing else.
+#[must_use]
+pub fn credential(participant: ParticipantId, key: &VerifyingKey) -> CredentialWithKey {
+    CredentialWithKey {
+        credential: BasicCredential::new(participant.as_bytes().to_vec()).into(),
+        signature_key: key.as_bytes().as_slice().into(),
+    }
+}
+
+/// The pseudonym and the key of a leaf.
+///
+/// # Errors
+/// The leaf is not one of ours.
+pub fn identity(credential: &Credential, key: &[u8]) -> Result<(ParticipantId, VerifyingKey), MlsError> {
+    let error = |why| MlsError { what: "leaf", why };
+    let basic = BasicCredential::try_from(credential.clone()).map_err(|_| error("its credential is not basic"))?;
+    let participant = basic.identity().try_into().map_err(|_| error("its identity has not 16 bytes"))?;
+    let key = key.try_into().map_err(|_| error("its key has not 32 bytes"))?;
+    let key = VerifyingKey::from_bytes(key).map_err(|_| error("its key is no Ed25519 key"))?;
+    Ok((ParticipantId::from_bytes(participant), key))
+}
+
+/// As [`identity`], of a leaf node.
+///
+/// # Errors
+/// The leaf is not one of ours.
+pub fn identity_of(leaf: &LeafNode) -> Result<(ParticipantId, VerifyingKey), MlsError> {
+    identity(leaf.credential(), leaf.signature_key().as_slice())
+}
+
+/// What each leaf says it can do. Last-resort key packages are named, or receivers would refuse their leaves.
+#[must_use]
+pub fn capabilities() -> Capabilities {
+    Capabilities::builder()
+        .versions(vec![ProtocolVersion::Mls10])
+        .ciphersuites(vec![SUITE])
+        .extensions(vec![ExtensionType::LastResort])
+        .credentials(vec![CredentialType::Basic])
+        .build()
+}
+
+/// How long a leaf made now may be used.
+#[must_use]
+pub fn lifetime(now: Timestamp, millis: u64) -> Lifetime {
+    let seconds = now.millis() / 1000;
+    Lifetime::init(seconds.saturating_sub(3600), seconds.saturating_add(millis.min(KEY_PACKAGE_MILLIS) / 1000))
+}
+
+fn ratchets() -> SenderRatchetConfiguration {
+    SenderRatchetConfiguration::new(OUT_OF_ORDER, LOST)
+}
+
+/// The hub, as an external sender.
+fn hub_sender(hub: &VerifyingKey) -> ExternalSender {
+    ExternalSender::new(hub.as_bytes().as_slice().into(), BasicCredential::new(b"hub".to_vec()).into())
+}
+
+/// The context extensions of every group: the hub as the only external sender.
+///
+/// # Errors
+/// openmls refuses the extension.
+pub fn context_extensions(hub: &VerifyingKey) -> Result<Extensions<GroupContext>, MlsError> {
+    Extensions::single(Extension::ExternalSenders(vec![hub_sender(hub)]))
+        .map_err(|_| MlsError { what: "group context", why: "external senders are refused" })
+}
+
+/// Whether a group's context is exactly what we give every group of this hub.
+#[must_use]
+pub fn is_of_hub(extensions: &Extensions<GroupContext>, hub: &VerifyingKey) -> bool {
+    extensions.iter().count() == 1 && extensions.external_senders() == Some(&vec![hub_sender(hub)])
+}
+
+/// How a new group is made.
+///
+/// # Errors
+/// As [`context_extensions`].
+pub fn create_config(hub: &VerifyingKey, now: Timestamp) -> Result<MlsGroupCreateConfig, MlsError> {
+    Ok(MlsGroupCreateConfig::builder()
+        .ciphersuite(SUITE)
+        .wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY)
+        .padding_size(PADDING)
+        .max_past_epochs(PAST_EPOCHS)
+        .sender_ratchet_configuration(ratchets())
+        .use_ratchet_tree_extension(false)
+        .capabilities(capabilities())
+        .lifetime(lifetime(now, KEY_PACKAGE_MILLIS))
+        .with_group_context_extensions(context_extensions(hub)?)
+        .build())
+}
+
+/// How a group is joined.
+#[must_use]
+pub fn join_config() -> MlsGroupJoinConfig {
+    MlsGroupJoinConfig::builder()
+        .wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY)
+        .padding_size(PADDING)
+        .max_past_epochs(PAST_EPOCHS)
+        .sender_ratchet_configuration(ratchets())
+        .use_ratchet_tree_extension(false)
+        .build()
+}
+
+/// Reads one MLS message, all of it.
+///
+/// # Errors
+/// Not one.
+pub fn read_message(bytes: &[u8]) -> Result<MlsMessageBodyIn, MlsError> {
+    MlsMessageIn::tls_deserialize_exact_bytes(bytes)
+        .map(MlsMessageIn::extract)
+        .map_err(|_| MlsError { what: "MLS message", why: "not in its form" })
+}
+
+/// Reads a message of a group: a commit, a proposal or an encrypted message.
+///
+/// # Errors
+/// Not one, or of another group.
+pub fn read_protocol(bytes: &[u8], channel: ChannelId) -> Result<ProtocolMessage, MlsError> {
+    let message: ProtocolMessage = match read_message(bytes)? {
+        MlsMessageBodyIn::PublicMessage(message) => message.into(),
+        MlsMessageBodyIn::PrivateMessage(message) => message.into(),
+        _ => return Err(MlsError { what: "MLS message", why: "neither handshake nor message" }),
+    };
+    if channel_of(message.group_id()) != Some(channel) {
+        return Err(MlsError { what: "MLS message", why: "of another group" });
+    }
+    Ok(message)
+}
+
+/// Reads and checks a key package: signatures, suite, capabilities, a lifetime that is neither too long nor over.
+///
+/// # Errors
+/// It is not one of ours, or is not to be used now.
+pub fn read_key_package(bytes: &[u8], crypto: &impl OpenMlsCrypto, now: Timestamp) -> Result<KeyPackage, MlsError> {
+    let error = |why| MlsError { what: "key package", why };
+    if bytes.len() > KEY_PACKAGE_BYTES_MAX {
+        return Err(error("too large"));
+    }
+    let unchecked = KeyPackageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| error("not in its form"))?;
+    let package = unchecked.validate(crypto, ProtocolVersion::Mls10).map_err(|_| error("does not verify"))?;
+    check_package(&package, now)?;
+    Ok(package)
+}
+
+/// What openmls leaves to us about a key package.
+///
+/// # Errors
+/// It is not one of ours, or is not to be used now.
+pub fn check_package(package: &KeyPackage, now: Timestamp) -> Result<(), MlsError> {
+    let error = |why| MlsError { what: "key package", why };
+    if package.ciphersuite() != SUITE {
+        return Err(error("of another cipher suite"));
+    }
+    let lifetime = package.life_time();
+    // openmls offers this check and never makes it.
+    if !lifetime.has_acceptable_range() {
+        return Err(error("lives too long"));
+    }
+    if lifetime.not_after() <= now.millis() / 1000 {
+        return Err(error("has expired"));
+    }
+    if *package.leaf_node().capabilities() != capabilities() {
+        return Err(error("with other capabilities than ours"));
+    }
+    identity_of(package.leaf_node()).map(|_| ())
+}
+
+/// Writes an MLS object.
+///
+/// # Errors
+/// It is too large for its own form.
+pub fn write(object: &impl Serialize) -> Result<Vec<u8>, MlsError> {
+    object.tls_serialize_detached().map_err(|_| MlsError { what: "MLS object", why: "too large for its form" })
+}
