@@ -31,6 +31,7 @@ pub mod clinic;
 pub mod contract;
 pub mod engine;
 pub mod events;
+pub mod introductions;
 pub mod keeping;
 pub mod lookups;
 pub mod members;
@@ -270,6 +271,9 @@ macro_rules! with_stories {
                 an_expired_request_is_refused, denials_are_recorded_once_and_by_their_own;
             keeping: a_case_expires_with_its_consent, a_correction_takes_the_live_ones_place,
                 epochs_follow_one_another, a_rotated_member_speaks_with_its_new_key;
+            introductions: two_hospitals_agree_before_a_channel_opens, a_number_is_used_once_at_the_same_moment,
+                an_introduction_gets_one_channel, a_channel_moves_with_both_sides_alone,
+                a_group_reaches_every_hospital;
             rules: two_altered_peers_cannot_write_an_owners_key, peers_must_agree, strangers_cannot_endorse,
                 a_collection_needs_its_hospital_and_a_matcher, a_missing_matcher_stops_private_writes_alone,
                 a_policy_cannot_loosen_itself, any_two_endorse_and_never_one, a_peer_that_is_down_is_not_chosen,

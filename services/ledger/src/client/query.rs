@@ -1,18 +1,21 @@
 //! Queries.
 
 use semblance_contract::state::{
-    CaseView, ConsentView, LookupRecord, LookupRow, PatientKeyView, Publication, RotationRecord,
+    CaseView, ChannelRecord, ConsentView, IntroductionRow, LookupRecord, LookupRow, PatientKeyView, Publication,
+    RotationRecord,
 };
 use semblance_contract::wire::{
-    ConsentArgument, ConsentInEpoch, ContractVersion, Empty, EpochArgument, EpochKeyArgument, FingerprintsFound,
-    FingerprintsOf, Handle, Maybe, OfDay, OfEpoch, OfOrganisation, OfOrganisationOnDay, OrganisationArgument, Page,
-    PageRequest, PatientKeyArgument, RequestArgument, Standing, StandingOf,
+    ChannelArgument, ConsentArgument, ConsentInEpoch, ContractVersion, Empty, EpochArgument, EpochKeyArgument,
+    FingerprintsFound, FingerprintsOf, GroupTopicArgument, Handle, IntroductionArgument, Maybe, OfDay, OfEpoch,
+    OfLookup, OfOrganisation, OfOrganisationOnDay, OrganisationArgument, Page, PageRequest, PatientKeyArgument,
+    RequestArgument, Standing, StandingOf,
 };
 use semblance_core::case::PublishedCase;
+use semblance_core::channel::SealedTopic;
 use semblance_core::denial::Denial;
 use semblance_core::epoch::{Epoch, SealedEpochKey};
 use semblance_core::fingerprint::PrivateValue;
-use semblance_core::id::{CaseHandle, ConsentId, OrganisationId, RequestId};
+use semblance_core::id::{CaseHandle, ChannelId, ConsentId, IntroductionId, OrganisationId, RequestId};
 use semblance_core::limits::PAGE_MAX;
 use semblance_core::organisation::{Network, Organisation};
 use semblance_core::record::Record;
@@ -222,6 +225,54 @@ impl LedgerClient {
     ) -> Result<Page<Denial>, LedgerError> {
         let argument = OfOrganisationOnDay { organisation: organisation.clone(), day, page };
         self.evaluate("denials", &argument).await
+    }
+
+    /// An introduction, with its answer and its channel.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn introduction(&self, id: IntroductionId) -> Result<Option<IntroductionRow>, LedgerError> {
+        self.find("introduction", &IntroductionArgument(id)).await
+    }
+
+    /// What was proposed on a look-up, by proposer and number.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn introductions_of_lookup(
+        &self,
+        request: RequestId,
+        page: PageRequest,
+    ) -> Result<Page<IntroductionRow>, LedgerError> {
+        self.evaluate("introductions_of_lookup", &OfLookup { request, page }).await
+    }
+
+    /// A channel or symptom group, as its hub opened it last.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn channel(&self, id: ChannelId) -> Result<Option<ChannelRecord>, LedgerError> {
+        self.find("channel", &ChannelArgument(id)).await
+    }
+
+    /// All channels and symptom groups.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn channels(&self, page: PageRequest) -> Result<Page<ChannelRecord>, LedgerError> {
+        self.evaluate("channels", &page).await
+    }
+
+    /// What a symptom group is about, as it was sealed to a hospital.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn group_topic(
+        &self,
+        group: ChannelId,
+        hospital: &OrganisationId,
+    ) -> Result<Option<SealedTopic>, LedgerError> {
+        self.find("group_topic", &GroupTopicArgument { group, hospital: hospital.clone() }).await
     }
 
     async fn find<R: Record>(&self, function: &str, argument: &impl Record) -> Result<Option<R>, LedgerError> {

@@ -1,8 +1,8 @@
 //! Transactions.
 
 use semblance_contract::wire::{
-    Empty, EpochArgument, Fingerprints, Handle, Handles, List, Opaque, OpenEpoch, Outcomes, PublishCases, PublishItem,
-    RegisterMember, SignedStatement, TRANSIENT_FINGERPRINTS, Withdrawn,
+    Empty, EpochArgument, Fingerprints, Handle, Handles, List, Opaque, OpenEpoch, OpenGroup, Outcomes, PublishCases,
+    PublishItem, RegisterMember, SignedStatement, TRANSIENT_FINGERPRINTS, Withdrawn,
 };
 use semblance_core::denial::Denial;
 use semblance_core::fingerprint::PrivateValue;
@@ -148,6 +148,51 @@ impl LedgerClient {
     /// See [`LedgerError`].
     pub async fn record_denials(&self, denials: Vec<Denial>) -> Result<Recorded<Outcomes>, LedgerError> {
         self.batch::<_, { semblance_core::limits::DENIAL_BATCH_MAX }>("record_denials", denials).await
+    }
+
+    /// Proposes an introduction that the own node signed.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn propose_introduction(&self, proposal: SignedBytes) -> Result<Recorded<Empty>, LedgerError> {
+        self.ordinary("propose_introduction", &SignedStatement(proposal)).await
+    }
+
+    /// Answers a proposed introduction, as the own node signed.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn answer_introduction(&self, answer: SignedBytes) -> Result<Recorded<Empty>, LedgerError> {
+        self.ordinary("answer_introduction", &SignedStatement(answer)).await
+    }
+
+    /// Opens the channel of an accepted introduction for the first time.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn open_channel(&self, opening: SignedBytes) -> Result<Recorded<Empty>, LedgerError> {
+        self.ordinary("open_channel", &SignedStatement(opening)).await
+    }
+
+    /// Opens a channel again: the own node is its hub from then on. The other side endorses it.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn take_over_channel(
+        &self,
+        opening: SignedBytes,
+        other_side: &OrganisationId,
+    ) -> Result<Recorded<Empty>, LedgerError> {
+        let endorsers = self.endorsers_with(&[self.organisation(), other_side]);
+        self.submit(Call { endorsers, ..call("open_channel", &SignedStatement(opening)) }).await
+    }
+
+    /// Opens a symptom group, or opens it anew, with its topic sealed to every hospital.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn open_group(&self, group: &OpenGroup) -> Result<Recorded<Empty>, LedgerError> {
+        self.ordinary("open_group", group).await
     }
 
     async fn ordinary<R: Record>(&self, function: &str, argument: &impl Record) -> Result<Recorded<R>, LedgerError> {

@@ -5,6 +5,7 @@ use futures::stream;
 use semblance_contract::wire::{Empty, Maybe};
 use semblance_core::id::NetworkId;
 use semblance_core::organisation::{Network, Separation};
+use semblance_core::signature::{Signature, SignedBytes};
 use semblance_core::token::EpochNumber;
 
 use super::*;
@@ -136,13 +137,17 @@ async fn fingerprints_go_to_the_own_peer_and_the_matchers_alone() {
 
 #[tokio::test]
 async fn further_endorsers_are_named_once() {
-    let (script, client) = Script::client(vec![Ok(Empty.encode()), Err(LedgerError::Storage("full".into()))], vec![]);
+    let answers = vec![Ok(Empty.encode()), Err(LedgerError::Storage("full".into())), Ok(Empty.encode())];
+    let (script, client) = Script::client(answers, vec![]);
     let client = client.endorsed_also_by([organisation("south"), organisation("north"), organisation("south")]);
     client.close_epoch(EpochNumber(1)).await.unwrap();
     let handles = vec![semblance_core::id::CaseHandle::from_bytes([1; 16])];
     client.purge_cases(&organisation("south"), &organisation("matcher"), handles).await.unwrap_err();
+    let opening = SignedBytes::new(vec![1], Signature::from_bytes([2; 64]));
+    client.take_over_channel(opening, &organisation("east")).await.unwrap();
     let calls = script.calls();
     assert_eq!(calls[0].endorsers, [organisation("north"), organisation("south")]);
+    assert_eq!(calls[2].endorsers, [organisation("north"), organisation("east"), organisation("south")]);
     assert_eq!(calls[1].endorsers, [organisation("south"), organisation("matcher"), organisation("north")]);
 }
 
