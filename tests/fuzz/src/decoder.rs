@@ -2,6 +2,7 @@
 //! the very same bytes again. Fuzz targets call these, and so does a plain test over a corpus and its mutations.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "test code: a panic is how it fails")]
 
+mod channels;
 mod fabric;
 mod services;
 
@@ -10,8 +11,9 @@ use std::cell::RefCell;
 use prost::Message;
 use semblance_contract::event::Event;
 use semblance_contract::state::{
-    CasePurge, CaseTombstone, ConsentRecord, ConsentTombstone, LookupRecord, LookupRow, NewestConsent,
-    PatientKeyRecord, Publication, RotationRecord, Successor,
+    CasePurge, CaseTombstone, ChannelRecord, ConsentRecord, ConsentTombstone, IntroductionAnswerRecord,
+    IntroductionChannel, IntroductionRecord, LookupRecord, LookupRow, NewestConsent, PatientKeyRecord,
+    ProposedIntroduction, Publication, RotationRecord, Successor,
 };
 use semblance_contract::testing::MemoryStub;
 use semblance_contract::wire::{Membership, RegisterMember, TRANSIENT_FINGERPRINTS};
@@ -19,6 +21,7 @@ use semblance_contract::{Code, Contract, FUNCTIONS, SemblanceContract};
 use semblance_core::answer::Answer;
 use semblance_core::audit::head::{AuditHead, HeadText};
 use semblance_core::case::PublishedCase;
+use semblance_core::channel::SealedTopic;
 use semblance_core::consent::{Consent, Withdrawal};
 use semblance_core::denial::Denial;
 use semblance_core::epoch::{Epoch, SealedEpochKey};
@@ -41,6 +44,7 @@ use semblance_hospital::store::Store;
 use semblance_ledger::embedded::block::{BlockData, Header, RecordedTransaction};
 use semblance_proto::v1;
 
+pub use channels::{channel, introduction, leaf, note};
 pub use fabric::{fabric_block, fabric_configuration, fabric_error};
 pub use services::{certificate, chaincode, config, hospital, mark, outbox, search};
 
@@ -57,6 +61,7 @@ pub const ALL: &[(&str, Decoder)] = &[
     ("block", block),
     ("certificate", certificate),
     ("chaincode", chaincode),
+    ("channel", channel),
     ("config", config),
     ("consent", consent),
     ("contract", contract),
@@ -69,8 +74,11 @@ pub const ALL: &[(&str, Decoder)] = &[
     ("hospital", hospital),
     ("hpoa", hpoa),
     ("import", import),
+    ("introduction", introduction),
+    ("leaf", leaf),
     ("lookup_request", lookup_request),
     ("mark", mark),
+    ("note", note),
     ("obo", obo),
     ("outbox", outbox),
     ("patient_key", patient_key),
@@ -206,6 +214,10 @@ const EVENTS: &[&str] = &[
     "cases-purged",
     "lookups-recorded",
     "denials-recorded",
+    "introduction-proposed",
+    "introduction-answered",
+    "channel-opened",
+    "group-opened",
     "unheard-of",
 ];
 
@@ -319,6 +331,15 @@ pub fn record(bytes: &[u8]) {
     }
     for check in [stored::<ConsentRecord>, stored::<ConsentTombstone>, stored::<Publication>] {
         check(bytes);
+    }
+    for check in [stored::<IntroductionRecord>, stored::<IntroductionAnswerRecord>, stored::<ProposedIntroduction>] {
+        check(bytes);
+    }
+    stored::<IntroductionChannel>(bytes);
+    stored::<SealedTopic>(bytes);
+    if let Ok(record) = ChannelRecord::decode(bytes) {
+        assert_eq!(record.encode(), bytes);
+        let _ = record.statement(NETWORK);
     }
     stored::<LookupRecord>(bytes);
     stored::<LookupRow>(bytes);
