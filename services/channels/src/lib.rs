@@ -7,6 +7,12 @@ pub mod check;
 pub mod client;
 pub mod limits;
 pub mod mls;
+#[cfg(feature = "node")]
+pub mod office;
 pub mod provider;
 pub mod store;
+#[cfg(all(feature = "node", any(test, feature = "testing")))]
+pub mod testing;
+#[cfg(all(test, feature = "node"))]
+mod tests;
 pub mod wire;
