@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod client;
+pub mod driver;
 pub mod limits;
 pub mod mls;
 #[cfg(feature = "node")]

@@ -257,6 +257,23 @@ impl<S: Store> Client<S> {
         })
     }
 
+    /// The place in this device's queue up to which everything is kept. What was kept and not noted comes again, and
+    /// does no harm: each channel's next place stands in one transaction with its MLS state.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn kept(&mut self) -> Result<u64, ClientError> {
+        self.store.transact(|kv| Ok(rows::kept(kv)?))
+    }
+
+    /// Notes the place in this device's queue up to which everything is kept.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn set_kept(&mut self, position: u64) -> Result<(), ClientError> {
+        self.store.transact(|kv| Ok(rows::set_kept(kv, position)?))
+    }
+
     /// Gives back what a group looks like now, to compare with others: the epoch and its authenticator (RFC 9420
     /// section 8.7).
     ///
