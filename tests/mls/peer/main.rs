@@ -9,7 +9,9 @@
 )]
 
 mod device;
+mod foreign;
 mod ours;
 mod room;
 mod stories;
 mod theirs;
+mod through_hub;

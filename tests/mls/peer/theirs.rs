@@ -33,6 +33,7 @@ const KEY_PACKAGE_FRAME: [u8; 4] = [0, 1, 0, 5];
 /// The device.
 pub(crate) struct Theirs {
     participant: ParticipantId,
+    key: VerifyingKey,
     client: Client<Config>,
     group: Option<Group<Config>>,
 }
@@ -59,7 +60,12 @@ impl Theirs {
             .key_package_lifetime(Duration::from_secs(30 * 86_400))
             .signing_identity(identity(participant.as_bytes(), &public), secret.into(), SUITE)
             .build();
-        Self { participant, client, group: None }
+        Self { participant, key: public, client, group: None }
+    }
+
+    /// Its leaf's key.
+    pub(crate) const fn key(&self) -> VerifyingKey {
+        self.key
     }
 
     fn group(&mut self) -> &mut Group<Config> {
