@@ -134,6 +134,7 @@ impl Town {
             ledger.facts.lock().unwrap().hospitals.insert(own.clone(), vec![signing.verifying_key()]);
             let hospital = Arc::new(Hospital { signing, ledger: ledger.clone(), parts: Mutex::default() });
             let office = Office::in_memory(NETWORK, own.clone(), random.clone()).unwrap();
+            let office = Arc::new(Mutex::new(office));
             let peers = Arc::new(Door { own: own.clone(), street: street.clone() });
             let parts = Parts { office, authority: hospital.clone(), peers, clock: Arc::new(Wall) };
             let service = ChannelService::open(parts);
