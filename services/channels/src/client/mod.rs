@@ -197,6 +197,22 @@ impl<S: Store> Client<S> {
         self.without_group(channel, |desk| Ok(desk.rows.messages(after, limit)?))
     }
 
+    /// The name that a participant gave, if they have spoken; also of one who is no longer there.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn name(&mut self, channel: ChannelId, participant: ParticipantId) -> Result<Option<String>, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.name(participant)?))
+    }
+
+    /// How much waits to be said or to come back from the hub.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn waiting(&mut self, channel: ChannelId) -> Result<usize, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.waiting()?.len()))
+    }
+
     /// The next place in a channel's order.
     ///
     /// # Errors

@@ -89,6 +89,25 @@ impl ChannelService {
         &self.inner.organisation
     }
 
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> NetworkId {
+        self.inner.network
+    }
+
+    /// The last things that were done or refused, the newest first: time, who, what, and the outcome's word.
+    ///
+    /// # Errors
+    /// The office failed.
+    pub async fn audit(&self, limit: usize) -> Result<Vec<(Timestamp, String, String, String)>, Refusal> {
+        self.office(move |office, now| office.audit(limit, now)).await
+    }
+
+    /// Records that another organisation wanted what is for this hospital's operators.
+    pub async fn deny_operator(&self, organisation: &OrganisationId, action: &'static str) {
+        self.deny(organisation.to_string(), action, None, Refusal::NotAuthorised).await;
+    }
+
     fn now(&self) -> Timestamp {
         self.inner.clock.now()
     }
