@@ -1,9 +1,13 @@
 //! `[channels]` and `[[hospitals]]`: people's devices, and the other hospitals' nodes.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::secret::Secret;
 
 /// Where people's devices reach the node over HTTP.
 #[derive(Debug, Deserialize)]
@@ -29,6 +33,29 @@ impl ChannelsSection {
                 .to_owned()),
             _ => Err("certificate_file and key_file go together".to_owned()),
         }
+    }
+}
+
+/// A certificate that browsers believe and its key, both PEM.
+pub struct WebFiles {
+    /// The certificate.
+    pub certificate: String,
+    /// The key.
+    pub key: Zeroizing<String>,
+}
+
+impl ChannelsSection {
+    /// Reads certificate and key, where they are named; paths are taken from `folder`.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the key can be read by others.
+    pub fn read(&self, folder: &Path) -> anyhow::Result<Option<WebFiles>> {
+        let (Some(certificate), Some(_)) = (&self.certificate_file, &self.key_file) else { return Ok(None) };
+        let path = folder.join(certificate);
+        let certificate = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read the certificate {}", path.display()))?;
+        let key = Secret::one("key", None, self.key_file.as_ref()).map_err(anyhow::Error::msg)?.read(folder)?;
+        Ok(Some(WebFiles { certificate, key }))
     }
 }
 
