@@ -18,6 +18,6 @@ pub mod relay;
 pub mod store;
 #[cfg(all(feature = "node", any(test, feature = "testing")))]
 pub mod testing;
-#[cfg(all(test, feature = "node"))]
+#[cfg(test)]
 mod tests;
 pub mod wire;
