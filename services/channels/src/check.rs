@@ -300,7 +300,7 @@ fn check_joiner(
         return Err(CheckError::Proposal);
     }
     // A leaf of this pseudonym that is still there must be the one that is replaced.
-    if before.roster.contains_key(&identity.0) != !replaced.is_empty() {
+    if before.roster.contains_key(&identity.0) == replaced.is_empty() {
         return Err(CheckError::Twice);
     }
     change.rejoined = Some(identity.0);

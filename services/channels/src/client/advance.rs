@@ -56,10 +56,9 @@ impl<S: Store> Client<S> {
             if group.pending_commit().is_some() {
                 return Ok(false);
             }
-            if group.has_pending_proposals() || !admissions.is_empty() {
-                if desk.commit(group, &row, admissions, facts, now)? {
-                    return Ok(true);
-                }
+            let wanted = group.has_pending_proposals() || !admissions.is_empty();
+            if wanted && desk.commit(group, &row, admissions, facts, now)? {
+                return Ok(true);
             }
             desk.encrypt_waiting(group, &row, &outgoing.into_iter().filter_map(|(_, one)| one.said).collect::<Vec<_>>())
         })

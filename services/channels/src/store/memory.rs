@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroize;
 
-use super::{KeyValue, Store, StoreError};
+use super::{KeyValue, Row, Store, StoreError};
 
 /// Rows in memory. Cloning it copies everything, as a snapshot of a device.
 #[derive(Default, Clone)]
@@ -78,7 +78,7 @@ impl KeyValue for MemoryTransaction<'_> {
         Ok(())
     }
 
-    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
         let changes = self.changes.borrow();
         let within = |(key, _): &(&Vec<u8>, _)| key.starts_with(prefix);
         let start = prefix.to_vec();

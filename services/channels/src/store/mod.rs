@@ -25,6 +25,9 @@ pub enum StoreError {
     Encode(String),
 }
 
+/// A key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
 /// Bytes under keys, inside one transaction.
 pub trait KeyValue {
     /// The value of a key.
@@ -46,7 +49,7 @@ pub trait KeyValue {
     ///
     /// # Errors
     /// The store failed.
-    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError>;
 }
 
 /// A store that changes as a whole or not at all.

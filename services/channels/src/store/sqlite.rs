@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::{KeyValue, Store, StoreError, end_of};
+use super::{KeyValue, Row, Store, StoreError, end_of};
 
 /// One table of keys and values in a database of its own.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl KeyValue for SqliteRows<'_> {
         Ok(())
     }
 
-    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
         let sql = "SELECT key, value FROM rows WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) ORDER BY key LIMIT ?3";
         let mut statement = self.0.prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -69,22 +69,29 @@ impl Charter {
     /// # Errors
     /// See [`CharterError`].
     pub fn verify(&self, network: NetworkId, facts: &Facts) -> Result<Terms, CharterError> {
+        match &self.opening {
+            Opening::Channel(signed) => verify::<ChannelOpening>(signed, network, facts, |one| &one.hub.hub)?,
+            Opening::Group(signed) => verify::<GroupOpening>(signed, network, facts, |one| &one.hub.hub)?,
+        }
+        self.trusted(network)
+    }
+
+    /// What it says, where its signature was verified before.
+    ///
+    /// # Errors
+    /// It is not in its form, or its consents are not those that were committed to.
+    pub fn trusted(&self, network: NetworkId) -> Result<Terms, CharterError> {
         let (hub, kind) = match &self.opening {
             Opening::Channel(signed) => {
-                let opening: ChannelOpening = verified(signed, network, facts, |one: &ChannelOpening| &one.hub.hub)?;
-                (opening.hub.clone(), opening.kind())
+                let opening = ChannelOpening::decode(signed.bytes(), network)?;
+                let kind = opening.kind();
+                (opening.hub, kind)
             }
-            Opening::Group(signed) => {
-                let opening = verified(signed, network, facts, |one: &GroupOpening| &one.hub.hub)?;
-                (opening.hub, ChannelKind::Group)
-            }
+            Opening::Group(signed) => (GroupOpening::decode(signed.bytes(), network)?.hub, ChannelKind::Group),
         };
-        if kind != ChannelKind::Group {
-            let opened: Vec<_> = self.consents.iter().map(|consent| consent.commitment(network)).collect();
-            if opened != hub.consents {
-                return Err(CharterError::Consents);
-            }
-        } else if !self.consents.is_empty() {
+        let opened: Vec<_> = self.consents.iter().map(|consent| consent.commitment(network)).collect();
+        let fits = if kind == ChannelKind::Group { opened.is_empty() } else { opened == hub.consents };
+        if !fits {
             return Err(CharterError::Consents);
         }
         Ok(Terms {
@@ -98,23 +105,20 @@ impl Charter {
     }
 }
 
-fn verified<T: Statement + Clone>(
+fn verify<T: Statement + Clone>(
     signed: &SignedBytes,
     network: NetworkId,
     facts: &Facts,
     hub: impl Fn(&T) -> &OrganisationId,
-) -> Result<T, CharterError> {
+) -> Result<(), CharterError> {
     let claim = signed.clone().claim::<T>(network)?;
     let hub = hub(claim.claims()).clone();
     let keys = facts.keys_of(&hub).ok_or(CharterError::UnknownHub(hub))?;
-    let mut last = SignatureError::Signature;
-    for key in keys {
-        match claim.clone().verify(key) {
-            Ok(signed) => return Ok(signed.into_parts().0),
-            Err(error) => last = error,
-        }
+    if keys.iter().any(|key| claim.clone().verify(key).is_ok()) {
+        Ok(())
+    } else {
+        Err(SignatureError::Signature.into())
     }
-    Err(last.into())
 }
 
 impl Terms {

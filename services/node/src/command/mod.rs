@@ -1,6 +1,7 @@
 //! The subcommands, one file each: `Arguments` for clap, `run` for the work.
 
 pub mod audit;
+pub mod channel;
 pub mod demo;
 pub mod doctor;
 pub mod epoch;
@@ -54,9 +55,11 @@ pub enum Command {
     Lookup(hospital::lookup::Arguments),
     Lookups(hospital::lookups::Arguments),
     Receipts(hospital::receipts::Arguments),
+    Introductions(hospital::introductions::Arguments),
     Cases(hospital::cases::Arguments),
     Status(hospital::status::Arguments),
     Audit(audit::Arguments),
+    Channel(channel::Arguments),
     Vocabulary(vocabulary::Arguments),
 }
 
@@ -91,9 +94,11 @@ impl Command {
             Self::Lookup(arguments) => hospital::lookup::run(arguments, output),
             Self::Lookups(arguments) => hospital::lookups::run(arguments, output),
             Self::Receipts(arguments) => hospital::receipts::run(arguments, output),
+            Self::Introductions(arguments) => hospital::introductions::run(arguments, output),
             Self::Cases(arguments) => hospital::cases::run(arguments, output),
             Self::Status(arguments) => hospital::status::run(arguments, output),
             Self::Audit(arguments) => audit::run(arguments, output),
+            Self::Channel(arguments) => channel::run(arguments, output),
             Self::Vocabulary(arguments) => vocabulary::run(arguments, output),
         }
     }

@@ -1,0 +1,142 @@
+//! The hub is handed a device that its own hospital lets in, and keeps it until a member adds it.
+
+use semblance_core::id::{ChannelId, OrganisationId, ParticipantId};
+use semblance_core::time::Timestamp;
+
+use super::channel::damaged;
+use super::leaf::LeafState;
+use super::{Desk, Office, OfficeError, Speaker};
+use crate::check::Scene;
+use crate::limits::{ADDS_MAX, MEMBERS_MAX};
+use crate::mls;
+use crate::wire::{Admission, Body, Facts, Refusal, RejoinInfo};
+
+/// Members asked to commit for those who wait, at a time.
+const ASKED: usize = 3;
+
+impl Office {
+    /// Takes a device that a hospital hands over for a channel. The same again changes nothing.
+    ///
+    /// # Errors
+    /// Refused: unproven, from another hospital than it names, or the channel is full.
+    pub fn admit(
+        &mut self,
+        from: &OrganisationId,
+        admission: &Admission,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<(), OfficeError> {
+        self.step(now, |desk| desk.admit(from, admission, facts))
+    }
+
+    /// Whether a channel has its group.
+    ///
+    /// # Errors
+    /// This node is not its hub.
+    pub fn has_group(&mut self, channel: ChannelId, now: Timestamp) -> Result<bool, OfficeError> {
+        self.step(now, |desk| Ok(desk.channel(channel)?.created.is_some()))
+    }
+
+    /// Those who wait to be added, for a member to add.
+    ///
+    /// # Errors
+    /// The asker is no member.
+    pub fn admissions(
+        &mut self,
+        channel: ChannelId,
+        from: &Speaker,
+        now: Timestamp,
+    ) -> Result<Vec<Admission>, OfficeError> {
+        self.step(now, |desk| {
+            desk.speaking(channel, from)?;
+            desk.admissions(channel)
+        })
+    }
+
+    /// What a device needs to join by itself.
+    ///
+    /// # Errors
+    /// The asker takes no part in the channel.
+    pub fn rejoin_info(
+        &mut self,
+        channel: ChannelId,
+        from: &Speaker,
+        now: Timestamp,
+    ) -> Result<RejoinInfo, OfficeError> {
+        self.step(now, |desk| {
+            let leaf = desk.leaf(channel, from.participant)?.filter(|leaf| leaf.hospital == from.hospital);
+            match leaf.map(|leaf| leaf.state) {
+                Some(LeafState::Member | LeafState::Pending) => {}
+                Some(_) => return Err(Refusal::Ended.into()),
+                None => return Err(Refusal::NotMember.into()),
+            }
+            let group = desk.take_group(channel)?;
+            let tree = mls::write(&group.export_ratchet_tree()).map_err(damaged)?;
+            desk.keep(channel, group);
+            let roster = desk.leaves(channel, &[LeafState::Member, LeafState::Cut])?;
+            Ok(RejoinInfo {
+                group_info: desk.group_info(channel)?,
+                tree,
+                roster: roster.into_iter().map(|leaf| leaf.proof).collect(),
+                sequence: desk.channel(channel)?.sequence,
+            })
+        })
+    }
+}
+
+impl Desk<'_> {
+    fn admit(&mut self, from: &OrganisationId, admission: &Admission, facts: &Facts) -> Result<(), OfficeError> {
+        let channel = admission.channel;
+        let known = self.channel(channel)?;
+        let package =
+            mls::read_key_package(&admission.key_package, self.crypto, self.now).map_err(|_| Refusal::Malformed)?;
+        let identity = mls::identity_of(package.leaf_node()).map_err(|_| Refusal::Malformed)?;
+        let scene = Scene { network: self.network, terms: &known.terms, facts, at: self.now };
+        let leaf = scene.check_leaf(identity, &admission.proof).map_err(|_| Refusal::Unproven)?;
+        // A hub that still trusts a consent which has just ended would only remove the leaf again.
+        let ended = facts.consents.get(&leaf.consent).is_none_or(|fact| fact.ended(self.now).is_some());
+        if leaf.hospital != *from || ended {
+            return Err(Refusal::Unproven.into());
+        }
+        match self.leaf(channel, leaf.participant)?.map(|leaf| leaf.state) {
+            Some(LeafState::Pending | LeafState::Member) => return Ok(()),
+            Some(LeafState::Cut | LeafState::Gone) => return Err(Refusal::Ended.into()),
+            None => {}
+        }
+        let there = self.leaves(channel, &[LeafState::Pending, LeafState::Member, LeafState::Cut])?.len();
+        if there >= MEMBERS_MAX {
+            return Err(Refusal::Full.into());
+        }
+        self.put_leaf(&leaf, &admission.proof, Some(&admission.key_package), (LeafState::Pending, 0))?;
+        self.ask_for_work(channel)
+    }
+
+    fn admissions(&self, channel: ChannelId) -> Result<Vec<Admission>, OfficeError> {
+        let pending = self.leaves(channel, &[LeafState::Pending])?.into_iter().take(ADDS_MAX);
+        let admission = |leaf: super::leaf::HubLeaf| {
+            leaf.key_package.map(|key_package| Admission { channel, key_package, proof: leaf.proof })
+        };
+        Ok(pending.filter_map(admission).collect())
+    }
+
+    /// Asks a few members that were here lately to commit, if somebody waits.
+    pub(super) fn ask_for_work(&self, channel: ChannelId) -> Result<(), OfficeError> {
+        if self.leaves(channel, &[LeafState::Pending, LeafState::Cut])?.is_empty() {
+            return Ok(());
+        }
+        let sequence = self.channel(channel)?.sequence;
+        let mut statement = self.db.prepare_cached(
+            "SELECT participant FROM leaves WHERE channel = ?1 AND state = 'member' ORDER BY seen DESC LIMIT ?2",
+        )?;
+        let rows = statement
+            .query_map(rusqlite::params![channel.as_bytes(), ASKED as i64], |row| row.get::<_, [u8; 16]>(0))?;
+        let mut to = Vec::new();
+        for participant in rows {
+            let participant = ParticipantId::from_bytes(participant?);
+            if let Some(leaf) = self.leaf(channel, participant)? {
+                to.push((leaf.hospital, participant));
+            }
+        }
+        self.deliver_apart(channel, sequence, Body::Work, to)
+    }
+}

@@ -1,0 +1,62 @@
+//! What the office did and refused, in the order it happened. It stays here: on the ledger it would tell everybody who
+//! speaks with whom.
+
+use rusqlite::params;
+use semblance_core::id::ChannelId;
+use semblance_core::time::Timestamp;
+
+use super::channel::millis;
+use super::{Desk, Office, OfficeError};
+use crate::wire::Refusal;
+
+impl Office {
+    /// Records that something was refused.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn deny(
+        &mut self,
+        actor: &str,
+        action: &str,
+        channel: Option<ChannelId>,
+        refusal: Refusal,
+        now: Timestamp,
+    ) -> Result<(), OfficeError> {
+        self.step(now, |desk| desk.note(actor, action, channel, refusal.word()))
+    }
+
+    /// The last things that were done or refused, the newest first: time, who, what, and the outcome's word.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn audit(
+        &mut self,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(Timestamp, String, String, String)>, OfficeError> {
+        self.step(now, |desk| {
+            let mut statement =
+                desk.db.prepare_cached("SELECT at, actor, action, code FROM audit ORDER BY id DESC LIMIT ?1")?;
+            let rows = statement.query_map([limit as i64], |row| {
+                let at = Timestamp::from_millis(super::channel::unsigned(row.get(0)?));
+                Ok((at, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+impl Desk<'_> {
+    pub(super) fn note(
+        &self,
+        actor: &str,
+        action: &str,
+        channel: Option<ChannelId>,
+        code: &str,
+    ) -> Result<(), OfficeError> {
+        self.db
+            .prepare_cached("INSERT INTO audit (at, actor, action, channel, code) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![millis(self.now), actor, action, channel.as_ref().map(ChannelId::as_bytes), code])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! The hub takes a new group, made by its first member.
+
+use openmls::prelude::{MlsMessageBodyIn, ProposalStore, PublicGroup, RatchetTreeIn};
+use rusqlite::params;
+use semblance_core::id::{ChannelId, Digest};
+use tls_codec::DeserializeBytes;
+
+use super::leaf::LeafState;
+use super::{Desk, OfficeError, Speaker};
+use crate::check::Scene;
+use crate::mls;
+use crate::provider::MlsState;
+use crate::store::SqliteRows;
+use crate::wire::{Creation, Facts, Refusal};
+
+impl Desk<'_> {
+    pub(super) fn create(
+        &mut self,
+        channel: ChannelId,
+        from: &Speaker,
+        creation: &Creation,
+        facts: &Facts,
+    ) -> Result<u64, OfficeError> {
+        let known = self.channel(channel)?;
+        let key = Digest::of(&creation.group_info);
+        match known.created {
+            Some(created) if created == key => return Ok(0),
+            Some(_) => return Err(Refusal::ChannelExists.into()),
+            None => {}
+        }
+        let group = self.read_group(creation)?;
+        let context = group.group_context();
+        let mut leaves = group.members();
+        let only = leaves.next().filter(|_| group.members().count() == 1).ok_or(Refusal::Invalid)?;
+        if mls::channel_of(context.group_id()) != Some(channel)
+            || context.ciphersuite() != mls::SUITE
+            || context.epoch().as_u64() != 0
+            || !mls::is_of_hub(context.extensions(), &known.terms.hub_key)
+        {
+            return Err(Refusal::Invalid.into());
+        }
+        let identity = mls::identity(&only.credential, &only.signature_key).map_err(|_| Refusal::Invalid)?;
+        drop(leaves);
+        let scene = Scene { network: self.network, terms: &known.terms, facts, at: self.now };
+        let attested = scene.check_leaf(identity, &creation.proof).map_err(|_| Refusal::Unproven)?;
+        if attested.participant != from.participant || attested.hospital != from.hospital {
+            return Err(Refusal::NotMember.into());
+        }
+        self.put_leaf(&attested, &creation.proof, None, (LeafState::Member, 1))?;
+        self.db
+            .prepare_cached("UPDATE channels SET created = ?2 WHERE channel = ?1")?
+            .execute(params![channel.as_bytes(), key.as_bytes()])?;
+        self.set_group_info(channel, 0, &creation.group_info)?;
+        self.keep(channel, group);
+        Ok(0)
+    }
+
+    fn read_group(&self, creation: &Creation) -> Result<PublicGroup, OfficeError> {
+        let Ok(MlsMessageBodyIn::GroupInfo(info)) = mls::read_message(&creation.group_info) else {
+            return Err(Refusal::Malformed.into());
+        };
+        let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&creation.tree).map_err(|_| Refusal::Malformed)?;
+        let rows = SqliteRows::of(self.db);
+        let state = MlsState::new(&rows);
+        let group = PublicGroup::from_external(self.crypto, &state, tree, info, ProposalStore::new());
+        Ok(group.map_err(|_| Refusal::Invalid)?.0)
+    }
+}

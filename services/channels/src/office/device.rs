@@ -1,0 +1,235 @@
+//! The devices of this hospital's people.
+
+use std::fmt;
+
+use rusqlite::{OptionalExtension, params};
+use semblance_core::attestation::PersonRole;
+use semblance_core::encode::{Reader, Writer};
+use semblance_core::id::{ChannelId, Digest, OrganisationId, ParticipantId};
+use semblance_core::record::Record;
+use semblance_core::time::Timestamp;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::channel::{damaged, millis, unsigned};
+use super::{Desk, Office, OfficeError, Speaker};
+use crate::limits::MESSAGES_A_MINUTE;
+use crate::wire::Refusal;
+
+/// The random name of a device, known to its hospital alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceId([u8; 16]);
+
+impl DeviceId {
+    /// Takes bytes as they are.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+/// What a device shows to be believed. Wipes itself; debug output shows nothing.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Token(pub [u8; 32]);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Token(..)")
+    }
+}
+
+/// A device and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its name.
+    pub device: DeviceId,
+    /// The hospital's own name for the person.
+    pub person: String,
+    /// As whom the person takes part.
+    pub role: PersonRole,
+}
+
+impl Office {
+    /// Registers a new device of a person and returns what it has to show from now on. Nobody can find that out again.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn register_device(
+        &mut self,
+        person: &str,
+        role: PersonRole,
+        now: Timestamp,
+    ) -> Result<(DeviceId, Token), OfficeError> {
+        self.step(now, |desk| {
+            let (device, token) = (DeviceId(desk.random.array()), Token(desk.random.array()));
+            let mut code = Writer::default();
+            role.write(&mut code);
+            desk.db
+                .prepare_cached(
+                    "INSERT INTO devices (device, person, role, token, state, at) VALUES (?1, ?2, ?3, ?4, 'active', ?5)",
+                )?
+                .execute(params![
+                    device.0,
+                    person,
+                    code.finish().first().copied().unwrap_or_default(),
+                    Digest::of(&token.0).as_bytes(),
+                    millis(now)
+                ])?;
+            desk.note("hospital", "register-device", None, "ok")?;
+            Ok((device, token))
+        })
+    }
+
+    /// Whose device shows this token.
+    ///
+    /// # Errors
+    /// None's.
+    pub fn authenticate(&mut self, token: &Token, now: Timestamp) -> Result<Device, OfficeError> {
+        self.step(now, |desk| {
+            let found = desk
+                .db
+                .prepare_cached("SELECT device, person, role FROM devices WHERE token = ?1 AND state = 'active'")?
+                .query_row([Digest::of(&token.0).as_bytes()], |row| {
+                    Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, String>(1)?, row.get::<_, u8>(2)?))
+                })
+                .optional()?;
+            let (device, person, role) = found.ok_or(Refusal::NotAuthorised)?;
+            let role = PersonRole::read(&mut Reader::new(&[role])).map_err(damaged)?;
+            Ok(Device { device: DeviceId(device), person, role })
+        })
+    }
+
+    /// The devices of a person.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn devices_of(&mut self, person: &str, now: Timestamp) -> Result<Vec<DeviceId>, OfficeError> {
+        self.step(now, |desk| desk.devices_of(person))
+    }
+
+    /// The channels a device has a leaf in, with the hub of each.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn channels_of(
+        &mut self,
+        device: DeviceId,
+        now: Timestamp,
+    ) -> Result<Vec<(ChannelId, ParticipantId, OrganisationId)>, OfficeError> {
+        self.step(now, |desk| {
+            let mut statement = desk.db.prepare_cached(
+                "SELECT channel, participant, hub FROM own_leaves WHERE device = ?1 AND state = 'open'",
+            )?;
+            let rows = statement.query_map([device.0], |row| {
+                let (channel, participant): ([u8; 16], [u8; 16]) = (row.get(0)?, row.get(1)?);
+                Ok((ChannelId::from_bytes(channel), ParticipantId::from_bytes(participant), row.get::<_, String>(2)?))
+            })?;
+            rows.map(|row| {
+                let (channel, participant, hub) = row?;
+                Ok((channel, participant, OrganisationId::new(&hub).map_err(damaged)?))
+            })
+            .collect()
+        })
+    }
+
+    /// As whom a device speaks in a channel, and to which hub.
+    ///
+    /// # Errors
+    /// It takes no part in it.
+    pub fn speaker(
+        &mut self,
+        device: DeviceId,
+        channel: ChannelId,
+        now: Timestamp,
+    ) -> Result<(Speaker, OrganisationId), OfficeError> {
+        let channels = self.channels_of(device, now)?;
+        let found = channels.into_iter().find(|(one, _, _)| *one == channel);
+        let (_, participant, hub) = found.ok_or(Refusal::NotMember)?;
+        Ok((Speaker { hospital: self.organisation.clone(), participant }, hub))
+    }
+
+    /// Counts that a device speaks, over all its channels.
+    ///
+    /// # Errors
+    /// It spoke too often in this minute.
+    pub fn count_spoken(&mut self, device: DeviceId, now: Timestamp) -> Result<(), OfficeError> {
+        self.step(now, |desk| {
+            let count: i64 = desk
+                .db
+                .prepare_cached(
+                    "INSERT INTO spoken (device, minute, count) VALUES (?1, ?2, 1)
+                     ON CONFLICT (device, minute) DO UPDATE SET count = count + 1 RETURNING count",
+                )?
+                .query_row(params![device.0, millis(now) / 60_000], |row| row.get(0))?;
+            if unsigned(count) > u64::from(MESSAGES_A_MINUTE) {
+                return Err(Refusal::TooMany.into());
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes a device's token away. Its leaves are to be revoked one by one.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn revoke_device(&mut self, device: DeviceId, now: Timestamp) -> Result<(), OfficeError> {
+        self.step(now, |desk| {
+            desk.db.prepare_cached("UPDATE devices SET state = 'revoked' WHERE device = ?1")?.execute([device.0])?;
+            for table in ["queue", "key_packages"] {
+                desk.db.prepare_cached(&format!("DELETE FROM {table} WHERE device = ?1"))?.execute([device.0])?;
+            }
+            desk.note("hospital", "revoke-device", None, "ok")
+        })
+    }
+
+    /// Remembers which device stands behind a pseudonym, so that what a hub delivers to it arrives.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn bind_leaf(
+        &mut self,
+        device: DeviceId,
+        proof: &semblance_core::attestation::LeafProof,
+        hub: &OrganisationId,
+        now: Timestamp,
+    ) -> Result<(), OfficeError> {
+        self.step(now, |desk| desk.bind_leaf(device, proof, hub))
+    }
+}
+
+impl Desk<'_> {
+    pub(super) fn devices_of(&self, person: &str) -> Result<Vec<DeviceId>, OfficeError> {
+        let mut statement =
+            self.db.prepare_cached("SELECT device FROM devices WHERE person = ?1 AND state = 'active'")?;
+        let rows = statement.query_map([person], |row| Ok(DeviceId(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub(super) fn bind_leaf(
+        &self,
+        device: DeviceId,
+        proof: &semblance_core::attestation::LeafProof,
+        hub: &OrganisationId,
+    ) -> Result<(), OfficeError> {
+        let leaf = proof.claims(self.network).map_err(|_| Refusal::Malformed)?;
+        self.db
+            .prepare_cached(
+                "INSERT INTO own_leaves (channel, participant, device, hub, consent, proof, state)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open') ON CONFLICT (channel, participant) DO NOTHING",
+            )?
+            .execute(params![
+                leaf.channel.as_bytes(),
+                leaf.participant.as_bytes(),
+                device.0,
+                hub.as_str(),
+                leaf.consent.as_bytes(),
+                proof.encode()
+            ])?;
+        Ok(())
+    }
+}

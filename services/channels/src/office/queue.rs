@@ -1,0 +1,176 @@
+//! Devices' queues: at least once, in order, until the device says that it has kept them.
+
+use rusqlite::params;
+use semblance_core::id::{ConsentId, Digest, OrganisationId, ParticipantId};
+use semblance_core::record::Record;
+use semblance_core::time::Timestamp;
+
+use super::channel::{damaged, millis, signed, unsigned};
+use super::device::DeviceId;
+use super::{Desk, Office, OfficeError};
+use crate::limits::QUEUE_MILLIS;
+use crate::wire::{Body, Ground, Item};
+
+/// An item that waits for a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Its place in the device's queue.
+    pub position: u64,
+    /// The item.
+    pub item: Item,
+}
+
+impl Office {
+    /// What waits for a device after a place in its queue.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn queue(
+        &mut self,
+        device: DeviceId,
+        after: u64,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Queued>, OfficeError> {
+        self.step(now, |desk| {
+            let mut statement = desk.db.prepare_cached(
+                "SELECT position, bytes FROM queue JOIN held USING (item)
+                 WHERE device = ?1 AND position > ?2 ORDER BY position LIMIT ?3",
+            )?;
+            let rows = statement.query_map(params![device.as_bytes(), signed(after), limit as i64], |row| {
+                Ok((unsigned(row.get(0)?), row.get::<_, Vec<u8>>(1)?))
+            })?;
+            rows.map(|row| {
+                let (position, bytes) = row?;
+                Ok(Queued { position, item: Item::decode(&bytes).map_err(damaged)? })
+            })
+            .collect()
+        })
+    }
+
+    /// Forgets what a device has kept, up to a place in its queue.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn keep_until(&mut self, device: DeviceId, position: u64, now: Timestamp) -> Result<(), OfficeError> {
+        self.step(now, |desk| {
+            desk.db
+                .prepare_cached("DELETE FROM queue WHERE device = ?1 AND position <= ?2")?
+                .execute(params![device.as_bytes(), signed(position)])?;
+            desk.drop_unwanted()
+        })
+    }
+
+    /// Forgets what nobody fetched for thirty days, and what a hub delivered as long ago.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn clean(&mut self, now: Timestamp) -> Result<(), OfficeError> {
+        let before = millis(Timestamp::from_millis(now.millis().saturating_sub(QUEUE_MILLIS)));
+        self.step(now, |desk| {
+            for sql in [
+                "DELETE FROM queue WHERE item IN (SELECT item FROM held WHERE at < ?1)",
+                "DELETE FROM items WHERE at < ?1",
+                "DELETE FROM blobs WHERE at < ?1",
+                "DELETE FROM spoken WHERE minute < ?1 / 60000",
+            ] {
+                desk.db.prepare_cached(sql)?.execute([before])?;
+            }
+            desk.drop_unwanted()
+        })
+    }
+}
+
+impl Desk<'_> {
+    fn drop_unwanted(&self) -> Result<(), OfficeError> {
+        let sql = "DELETE FROM held WHERE NOT EXISTS (SELECT 1 FROM queue WHERE queue.item = held.item)";
+        self.db.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    /// Puts an item from a hub into the queues of this hospital's devices that take part in the channel there.
+    pub(super) fn put_in_queues(
+        &self,
+        hub: &OrganisationId,
+        item: &Item,
+        to: &[ParticipantId],
+    ) -> Result<(), OfficeError> {
+        let bytes = item.encode();
+        let digest = Digest::of(&bytes);
+        let mut held: Option<i64> = None;
+        let mut find = self.db.prepare_cached(
+            "SELECT device FROM own_leaves WHERE channel = ?1 AND participant = ?2 AND hub = ?3 AND state = 'open'",
+        )?;
+        let mut put =
+            self.db.prepare_cached("INSERT INTO queue (device, item) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
+        for participant in to {
+            let mut rows = find.query(params![item.channel.as_bytes(), participant.as_bytes(), hub.as_str()])?;
+            let Some(device) = rows.next()?.map(|row| row.get::<_, [u8; 16]>(0)).transpose()? else { continue };
+            let number = match held {
+                Some(number) => number,
+                None => self.hold(item, &digest, &bytes)?,
+            };
+            held = Some(number);
+            put.execute(params![device, number])?;
+            if matches!(item.body, Body::Ended(_)) {
+                self.close_leaf(item.channel, *participant)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hold(&self, item: &Item, digest: &Digest, bytes: &[u8]) -> Result<i64, OfficeError> {
+        let number = self
+            .db
+            .prepare_cached(
+                "INSERT INTO held (channel, sequence, digest, bytes, at) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (channel, sequence, digest) DO UPDATE SET at = excluded.at RETURNING item",
+            )?
+            .query_row(
+                params![item.channel.as_bytes(), signed(item.sequence), digest.as_bytes(), bytes, millis(self.now)],
+                |row| row.get(0),
+            )?;
+        Ok(number)
+    }
+
+    fn close_leaf(
+        &self,
+        channel: semblance_core::id::ChannelId,
+        participant: ParticipantId,
+    ) -> Result<(), OfficeError> {
+        self.db
+            .prepare_cached("UPDATE own_leaves SET state = 'ended' WHERE channel = ?1 AND participant = ?2")?
+            .execute(params![channel.as_bytes(), participant.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Cuts this hospital's own devices off, whatever a hub elsewhere does: what waits for them goes, and the last
+    /// thing they are told is why.
+    pub(super) fn end_own_leaves(&self, consent: ConsentId, ground: &Ground) -> Result<(), OfficeError> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT channel, participant, device, hub FROM own_leaves WHERE consent = ?1 AND state = 'open'",
+        )?;
+        let rows = statement.query_map([consent.as_bytes()], |row| {
+            Ok((
+                semblance_core::id::ChannelId::from_bytes(row.get(0)?),
+                ParticipantId::from_bytes(row.get(1)?),
+                row.get::<_, [u8; 16]>(2)?,
+                row.get::<_, String>(3)?,
+            ))
+        })?;
+        for row in rows.collect::<Result<Vec<_>, _>>()? {
+            let (channel, participant, device, hub) = row;
+            self.db
+                .prepare_cached(
+                    "DELETE FROM queue WHERE device = ?1 AND item IN (SELECT item FROM held WHERE channel = ?2)",
+                )?
+                .execute(params![device, channel.as_bytes()])?;
+            let body = Body::Ended(ground.clone());
+            let item = Item { channel, sequence: 0, at: self.now, key: Digest::of(&body.encode()), body };
+            let hub = OrganisationId::new(&hub).map_err(damaged)?;
+            self.put_in_queues(&hub, &item, &[participant])?;
+            self.close_leaf(channel, participant)?;
+        }
+        self.drop_unwanted()
+    }
+}
