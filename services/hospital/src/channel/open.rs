@@ -51,15 +51,15 @@ impl HospitalService {
         let Some(found) = introduction::get(tx, id)? else {
             return Ok(Err((Denied::UnknownIntroduction, "this hospital has no such introduction")));
         };
+        if found.state == IntroductionState::Ended {
+            return Ok(Err((Denied::IntroductionEnded, "a consent of the introduction has ended")));
+        }
         if let Some(open) = channel::of_introduction(tx, id)? {
             return Ok(Ok(open.channel));
         }
         let sides = agreed(&found).filter(|_| found.state == IntroductionState::Accepted);
         let Some(sides) = sides else {
-            return Ok(Err(match found.state {
-                IntroductionState::Ended => (Denied::IntroductionEnded, "a consent of the introduction has ended"),
-                _ => (Denied::NotAccepted, "both sides have to agree before a channel is opened"),
-            }));
+            return Ok(Err((Denied::NotAccepted, "both sides have to agree before a channel is opened")));
         };
         let (now, random) = (self.now(), self.inner.random.as_ref());
         let seed = Zeroizing::new(random.array());

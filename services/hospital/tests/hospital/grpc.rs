@@ -4,6 +4,7 @@ use semblance_hospital::HospitalService;
 use semblance_hospital::rpc::{CODE_KEY, HospitalRpc};
 use semblance_ledger::tls::server_config;
 use semblance_proto::v1;
+use semblance_proto::v1::answer_introduction_request::Reply;
 use semblance_proto::v1::hospital_client::HospitalClient;
 use semblance_proto::v1::import_request::Part;
 use semblance_proto::v1::import_response;
@@ -11,7 +12,8 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Server};
 use tonic::{Code, Status};
 
-use crate::world::{SEIZURES, World, id};
+use crate::introductions::{BOTH, met, wish};
+use crate::world::{IDLE, SEIZURES, World, id};
 
 async fn serve(world: &World, hospital: HospitalService) -> String {
     let (certificate, key) = world.authority("north").issue("north", "node");
@@ -135,4 +137,45 @@ async fn after_a_restart_without_the_ledger_its_last_word_on_the_own_root_holds(
     assert!(client(&world, &address, "north", "north").get_status(ask).await.is_ok());
     let status = client(&world, &address, "south", "north").get_status(ask).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contact_is_asked_for_answered_and_made_a_channel_over_the_wire() {
+    let (world, north, south, request) = met().await;
+    let address = serve(&world, north.clone()).await;
+    let mut client = client(&world, &address, "north", "north");
+    let parties = || Some(v1::Parties { clinicians: true, patient: true });
+    let reason = v1::IntroductionReason::Care.into();
+    let ask = v1::IntroduceRequest { lookup: request.to_string(), rank: 1, parties: parties(), reason };
+    let nobody = v1::IntroduceRequest { parties: None, ..ask.clone() };
+    assert_eq!(word(&client.introduce(nobody).await.unwrap_err()), "malformed");
+    let proposed = client.introduce(ask.clone()).await.unwrap().into_inner().introduction.unwrap();
+    assert_eq!((proposed.state.as_str(), proposed.reason.as_str(), proposed.theirs), ("proposed", "care", None));
+    let twice = client.introduce(ask).await.unwrap_err();
+    assert_eq!((twice.code(), word(&twice)), (Code::AlreadyExists, "introduction-exists"));
+    south.catch_up(IDLE).await.unwrap();
+    // South, of its other case that was found.
+    south.introduce_found("dr-lee", request, 2, wish(BOTH)).await.unwrap();
+    north.catch_up(IDLE).await.unwrap();
+    let list =
+        client.list_introductions(v1::ListIntroductionsRequest { skip: 0, limit: 9 }).await.unwrap().into_inner();
+    let asked = list.introductions.into_iter().find(|row| !row.outgoing).unwrap();
+    let answer = |reply| v1::AnswerIntroductionRequest { introduction: asked.introduction.clone(), reply };
+    assert_eq!(word(&client.answer_introduction(answer(None)).await.unwrap_err()), "malformed");
+    let accept = Some(Reply::Accept(parties().unwrap()));
+    let accepted = client.answer_introduction(answer(accept)).await.unwrap().into_inner().introduction.unwrap();
+    assert_eq!((accepted.state.as_str(), accepted.own), ("accepted", parties()));
+
+    let open = v1::OpenChannelRequest { introduction: proposed.introduction };
+    let early = client.open_channel(open).await.unwrap_err();
+    assert_eq!((early.code(), word(&early)), (Code::FailedPrecondition, "not-accepted"));
+    let open = v1::OpenChannelRequest { introduction: asked.introduction.clone() };
+    let opened = client.open_channel(open).await.unwrap().into_inner().channel.unwrap();
+    assert_eq!((opened.kind.as_str(), opened.hub.as_str(), opened.fence), ("match", "north", 1));
+    let group = v1::OpenGroupRequest { case: "n-1".into(), symptoms: SEIZURES.map(str::to_owned).to_vec() };
+    assert_eq!(word(&client.open_group(group).await.unwrap_err()), "consent-scope");
+    let list = client.list_channels(v1::ListChannelsRequest { skip: 0, limit: 9 }).await.unwrap().into_inner();
+    assert_eq!((list.channels.len(), list.channels[0].state.as_str()), (1, "open"));
+    let offers = client.list_group_offers(v1::ListGroupOffersRequest { channel: opened.channel }).await.unwrap_err();
+    assert_eq!((offers.code(), word(&offers)), (Code::NotFound, "unknown-channel"));
 }
