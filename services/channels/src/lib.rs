@@ -8,8 +8,12 @@ pub mod client;
 pub mod limits;
 pub mod mls;
 #[cfg(feature = "node")]
+pub mod node;
+#[cfg(feature = "node")]
 pub mod office;
 pub mod provider;
+#[cfg(feature = "node")]
+pub mod relay;
 pub mod store;
 #[cfg(all(feature = "node", any(test, feature = "testing")))]
 pub mod testing;

@@ -20,6 +20,10 @@ pub const ADDS_MAX: usize = 64;
 pub const MESSAGES_A_MINUTE: u32 = 60;
 /// Bytes of an attachment, encrypted.
 pub const ATTACHMENT_BYTES_MAX: u64 = 25 << 20;
+/// Bytes of one piece of an attachment, all but the last.
+pub const PIECE_BYTES: usize = 512 << 10;
+/// Attachments of one channel, in bytes, within the time that they are kept.
+pub const CHANNEL_ATTACHMENTS_MAX: u64 = 1 << 30;
 /// One-time key packages that a device keeps in its hospital's directory.
 pub const KEY_PACKAGES_WANTED: usize = 30;
 /// Key packages that a directory takes from one device.
@@ -39,3 +43,7 @@ pub const PADDING: usize = 256;
 pub const PAST_EPOCHS: usize = 5;
 /// Items in one answer to a device that catches up.
 pub const ITEMS_MAX: usize = 256;
+/// Bytes of items in one answer, unless the first alone is larger.
+pub const ANSWER_BYTES: usize = 1 << 20;
+/// Bytes of one call or answer between devices and nodes, or between nodes.
+pub const CALL_BYTES_MAX: usize = 8 << 20;

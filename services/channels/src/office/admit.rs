@@ -1,6 +1,7 @@
 //! The hub is handed a device that its own hospital lets in, and keeps it until a member adds it.
 
-use semblance_core::id::{ChannelId, OrganisationId};
+use semblance_core::id::{ChannelId, OrganisationId, ParticipantId};
+use semblance_core::time::Timestamp;
 
 use super::channel::damaged;
 use super::leaf::LeafState;
@@ -23,9 +24,17 @@ impl Office {
         from: &OrganisationId,
         admission: &Admission,
         facts: &Facts,
-        now: semblance_core::time::Timestamp,
+        now: Timestamp,
     ) -> Result<(), OfficeError> {
         self.step(now, |desk| desk.admit(from, admission, facts))
+    }
+
+    /// Whether a channel has its group.
+    ///
+    /// # Errors
+    /// This node is not its hub.
+    pub fn has_group(&mut self, channel: ChannelId, now: Timestamp) -> Result<bool, OfficeError> {
+        self.step(now, |desk| Ok(desk.channel(channel)?.created.is_some()))
     }
 
     /// Those who wait to be added, for a member to add.
@@ -36,7 +45,7 @@ impl Office {
         &mut self,
         channel: ChannelId,
         from: &Speaker,
-        now: semblance_core::time::Timestamp,
+        now: Timestamp,
     ) -> Result<Vec<Admission>, OfficeError> {
         self.step(now, |desk| {
             desk.speaking(channel, from)?;
@@ -52,7 +61,7 @@ impl Office {
         &mut self,
         channel: ChannelId,
         from: &Speaker,
-        now: semblance_core::time::Timestamp,
+        now: Timestamp,
     ) -> Result<RejoinInfo, OfficeError> {
         self.step(now, |desk| {
             let leaf = desk.leaf(channel, from.participant)?.filter(|leaf| leaf.hospital == from.hospital);
@@ -123,7 +132,7 @@ impl Desk<'_> {
             .query_map(rusqlite::params![channel.as_bytes(), ASKED as i64], |row| row.get::<_, [u8; 16]>(0))?;
         let mut to = Vec::new();
         for participant in rows {
-            let participant = semblance_core::id::ParticipantId::from_bytes(participant?);
+            let participant = ParticipantId::from_bytes(participant?);
             if let Some(leaf) = self.leaf(channel, participant)? {
                 to.push((leaf.hospital, participant));
             }

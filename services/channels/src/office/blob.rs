@@ -1,73 +1,127 @@
-//! Encrypted attachments.
+//! Encrypted attachments, handed in and out in pieces.
 
 use rusqlite::{OptionalExtension, params};
 use semblance_core::id::{ChannelId, Digest};
 use semblance_core::time::Timestamp;
 
-use super::channel::{millis, signed};
-use super::{Office, OfficeError, Speaker};
-use crate::limits::ATTACHMENT_BYTES_MAX;
-use crate::wire::Refusal;
+use super::channel::{millis, signed, unsigned};
+use super::{Desk, Office, OfficeError, Speaker};
+use crate::limits::{ATTACHMENT_BYTES_MAX, CHANNEL_ATTACHMENTS_MAX, PIECE_BYTES};
+use crate::wire::{Piece, Refusal};
 
-/// What encryption adds to an attachment at most.
-const OVERHEAD: u64 = 64 << 10;
+/// What encryption and padding add to an attachment at most.
+const OVERHEAD: u64 = 4 << 20;
 
 impl Office {
-    /// Keeps an attachment of a member, for thirty days.
+    /// Keeps a piece of a member's attachment. Pieces come in any order, and again; the attachment is there when all
+    /// have come and their digest is the one it is known by. Returns whether it is.
     ///
     /// # Errors
-    /// The sender is no member, it is too large, or its digest is another one.
-    pub fn put_blob(
+    /// The sender is no member, the attachment or the channel's attachments are too large, or the pieces are others.
+    pub fn put_piece(
         &mut self,
         channel: ChannelId,
         from: &Speaker,
-        digest: Digest,
-        bytes: &[u8],
+        piece: &Piece,
         now: Timestamp,
-    ) -> Result<(), OfficeError> {
-        if bytes.len() as u64 > ATTACHMENT_BYTES_MAX + OVERHEAD {
+    ) -> Result<bool, OfficeError> {
+        let pieces = piece.size.div_ceil(PIECE_BYTES as u64);
+        let start = piece.number.saturating_mul(PIECE_BYTES as u64);
+        let expected = piece.size.saturating_sub(start).min(PIECE_BYTES as u64);
+        if piece.size > ATTACHMENT_BYTES_MAX + OVERHEAD {
             return Err(Refusal::TooLarge.into());
         }
-        if Digest::of(bytes) != digest {
+        if piece.number >= pieces || piece.bytes.len() as u64 != expected {
             return Err(Refusal::Malformed.into());
         }
         self.step(now, |desk| {
             desk.speaking(channel, from)?;
+            desk.begin_blob(channel, piece)?;
             desk.db
                 .prepare_cached(
-                    "INSERT INTO blobs (digest, channel, size, bytes, at) VALUES (?1, ?2, ?3, ?4, ?5)
+                    "INSERT INTO blob_pieces (channel, digest, number, bytes) VALUES (?1, ?2, ?3, ?4)
                      ON CONFLICT DO NOTHING",
                 )?
-                .execute(params![
-                    digest.as_bytes(),
-                    channel.as_bytes(),
-                    signed(bytes.len() as u64),
-                    bytes,
-                    millis(now)
-                ])?;
-            Ok(())
+                .execute(params![channel.as_bytes(), piece.digest.as_bytes(), signed(piece.number), piece.bytes])?;
+            desk.finish_blob(channel, piece.digest, pieces)
         })
     }
 
-    /// An attachment, for a member of its channel.
+    /// A piece of an attachment, for a member of its channel.
     ///
     /// # Errors
-    /// The asker is no member, or there is none.
-    pub fn blob(
+    /// The asker is no member, or there is no such piece.
+    pub fn piece(
         &mut self,
         channel: ChannelId,
         from: &Speaker,
-        digest: Digest,
+        (digest, number): (Digest, u64),
         now: Timestamp,
-    ) -> Result<Vec<u8>, OfficeError> {
+    ) -> Result<Piece, OfficeError> {
         self.step(now, |desk| {
             desk.speaking(channel, from)?;
             let found = desk
                 .db
-                .prepare_cached("SELECT bytes FROM blobs WHERE digest = ?1 AND channel = ?2")?
-                .query_row(params![digest.as_bytes(), channel.as_bytes()], |row| row.get(0))
+                .prepare_cached(
+                    "SELECT size, bytes FROM blobs JOIN blob_pieces USING (channel, digest)
+                     WHERE channel = ?1 AND digest = ?2 AND number = ?3 AND whole = 1",
+                )?
+                .query_row(params![channel.as_bytes(), digest.as_bytes(), signed(number)], |row| {
+                    Ok(Piece { digest, size: unsigned(row.get(0)?), number, bytes: row.get(1)? })
+                })
                 .optional()?;
             Ok(found.ok_or(Refusal::Malformed)?)
         })
+    }
+}
+
+impl Desk<'_> {
+    fn begin_blob(&self, channel: ChannelId, piece: &Piece) -> Result<(), OfficeError> {
+        let known: Option<i64> = self
+            .db
+            .prepare_cached("SELECT size FROM blobs WHERE channel = ?1 AND digest = ?2")?
+            .query_row(params![channel.as_bytes(), piece.digest.as_bytes()], |row| row.get(0))
+            .optional()?;
+        match known {
+            Some(size) if unsigned(size) == piece.size => return Ok(()),
+            Some(_) => return Err(Refusal::Malformed.into()),
+            None => {}
+        }
+        let held: i64 = self
+            .db
+            .prepare_cached("SELECT coalesce(sum(size), 0) FROM blobs WHERE channel = ?1")?
+            .query_row([channel.as_bytes()], |row| row.get(0))?;
+        if unsigned(held).saturating_add(piece.size) > CHANNEL_ATTACHMENTS_MAX {
+            return Err(Refusal::Full.into());
+        }
+        self.db
+            .prepare_cached("INSERT INTO blobs (digest, channel, size, whole, at) VALUES (?1, ?2, ?3, 0, ?4)")?
+            .execute(params![piece.digest.as_bytes(), channel.as_bytes(), signed(piece.size), millis(self.now)])?;
+        Ok(())
+    }
+
+    fn finish_blob(&self, channel: ChannelId, digest: Digest, pieces: u64) -> Result<bool, OfficeError> {
+        let key = params![channel.as_bytes(), digest.as_bytes()];
+        let there: i64 = self
+            .db
+            .prepare_cached("SELECT count(*) FROM blob_pieces WHERE channel = ?1 AND digest = ?2")?
+            .query_row(key, |row| row.get(0))?;
+        if unsigned(there) < pieces {
+            return Ok(false);
+        }
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT bytes FROM blob_pieces WHERE channel = ?1 AND digest = ?2 ORDER BY number")?;
+        let mut whole = Vec::new();
+        for bytes in statement.query_map(key, |row| row.get::<_, Vec<u8>>(0))? {
+            whole.extend_from_slice(&bytes?);
+        }
+        if Digest::of(&whole) != digest {
+            // Nothing is kept of it: the pieces were another file's, and would stand in the right one's way.
+            self.db.prepare_cached("DELETE FROM blobs WHERE channel = ?1 AND digest = ?2")?.execute(key)?;
+            return Ok(false);
+        }
+        self.db.prepare_cached("UPDATE blobs SET whole = 1 WHERE channel = ?1 AND digest = ?2")?.execute(key)?;
+        Ok(true)
     }
 }

@@ -10,7 +10,7 @@ use semblance_core::time::Timestamp;
 use super::channel::{damaged, millis, signed, unsigned};
 use super::outbox::Delivery;
 use super::{Desk, Office, OfficeError, Speaker};
-use crate::limits::ITEMS_MAX;
+use crate::limits::{ANSWER_BYTES, ITEMS_MAX};
 use crate::wire::{Body, Item, Refusal};
 
 impl Office {
@@ -73,11 +73,16 @@ impl Desk<'_> {
             let (at, key, body): (i64, [u8; 32], Vec<u8>) = (row.get(1)?, row.get(2)?, row.get(3)?);
             Ok((unsigned(row.get(0)?), Timestamp::from_millis(unsigned(at)), Digest::from_bytes(key), body))
         })?;
-        rows.map(|row| {
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        for row in rows {
             let (sequence, at, key, body) = row?;
-            Ok(Item { channel, sequence, at, key, body: Body::decode(&body).map_err(damaged)? })
-        })
-        .collect()
+            bytes += body.len();
+            if bytes > ANSWER_BYTES && !items.is_empty() {
+                break;
+            }
+            items.push(Item { channel, sequence, at, key, body: Body::decode(&body).map_err(damaged)? });
+        }
+        Ok(items)
     }
 
     /// Delivers an item of the order to every member who may see it.

@@ -36,7 +36,7 @@ use semblance_core::time::Timestamp;
 
 pub use device::{Device, DeviceId, Token};
 pub use outbox::{Delivery, Outbound};
-pub use packages::KeyPackageUpload;
+pub use packages::PackageLeaf;
 pub use queue::Queued;
 
 use crate::store::{StoreError, set_up};

@@ -8,7 +8,7 @@ use semblance_core::time::Timestamp;
 
 use super::channel::{damaged, signed, unsigned};
 use super::{Office, OfficeError};
-use crate::limits::MEMBERS_MAX;
+use crate::limits::{ANSWER_BYTES, MEMBERS_MAX};
 use crate::wire::{Item, Refusal};
 
 /// An item for some devices of one hospital.
@@ -78,11 +78,16 @@ impl Office {
             let rows = statement.query_map(params![peer.as_str(), limit as i64], |row| {
                 Ok((unsigned(row.get(0)?), row.get::<_, Vec<u8>>(1)?))
             })?;
-            rows.map(|row| {
+            let (mut outbound, mut total) = (Vec::new(), 0);
+            for row in rows {
                 let (number, bytes) = row?;
-                Ok(Outbound { number, delivery: Delivery::decode(&bytes).map_err(damaged)? })
-            })
-            .collect()
+                total += bytes.len();
+                if total > ANSWER_BYTES && !outbound.is_empty() {
+                    break;
+                }
+                outbound.push(Outbound { number, delivery: Delivery::decode(&bytes).map_err(damaged)? });
+            }
+            Ok(outbound)
         })
     }
 

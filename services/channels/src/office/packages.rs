@@ -3,23 +3,24 @@
 use rusqlite::{OptionalExtension, params};
 use semblance_core::attestation::LeafProof;
 use semblance_core::id::{ChannelId, Digest, OrganisationId, ParticipantId};
+use semblance_core::record::Record;
 use semblance_core::signature::VerifyingKey;
 use semblance_core::time::Timestamp;
 
 use super::channel::{damaged, millis, signed, unsigned};
 use super::device::DeviceId;
-use super::{Office, OfficeError};
+use super::{Desk, Office, OfficeError};
 use crate::limits::KEY_PACKAGES_MAX;
 use crate::mls;
-use crate::wire::{Admission, Refusal};
+use crate::wire::{Admission, KeyPackageUpload, Refusal};
 
-/// A key package that a device leaves with its hospital.
+/// The leaf of a key package, for which the hospital has to give its word before it is handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyPackageUpload {
-    /// The MLS KeyPackage.
-    pub bytes: Vec<u8>,
-    /// Whether it may be handed out again when no other is left.
-    pub last_resort: bool,
+pub struct PackageLeaf {
+    /// Its pseudonym.
+    pub participant: ParticipantId,
+    /// Its key.
+    pub leaf_key: VerifyingKey,
 }
 
 impl Office {
@@ -83,52 +84,110 @@ impl Office {
         })
     }
 
-    /// Hands out a key package of a device for a channel, with the hospital's word on its leaf from `attest`. The same
-    /// device in the same channel gets no second leaf while it has one.
+    /// The key package of a device that would be handed out next for a channel: the one that was, if the device has a
+    /// leaf there, so that handing over again does no harm.
     ///
     /// # Errors
-    /// There is none left, or the device has a leaf in the channel.
+    /// There is none left.
+    pub fn next_package(
+        &mut self,
+        device: DeviceId,
+        channel: ChannelId,
+        now: Timestamp,
+    ) -> Result<PackageLeaf, OfficeError> {
+        self.step(now, |desk| {
+            let found = desk
+                .db
+                .prepare_cached(
+                    "SELECT participant, leaf_key FROM key_packages AS package
+                     WHERE device = ?1 AND (EXISTS (SELECT 1 FROM own_leaves AS leaf
+                             WHERE leaf.channel = ?3 AND leaf.participant = package.participant AND leaf.state = 'open')
+                         OR (expires > ?2 AND (handed_out = 0 OR last_resort = 1)
+                             AND NOT EXISTS (SELECT 1 FROM own_leaves AS leaf
+                                 WHERE leaf.channel = ?3 AND leaf.participant = package.participant)))
+                     ORDER BY EXISTS (SELECT 1 FROM own_leaves AS leaf
+                             WHERE leaf.channel = ?3 AND leaf.participant = package.participant) DESC,
+                         last_resort, expires LIMIT 1",
+                )?
+                .query_row(params![device.as_bytes(), millis(now), channel.as_bytes()], |row| {
+                    Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, [u8; 32]>(1)?))
+                })
+                .optional()?;
+            let (participant, key) = found.ok_or(Refusal::NoKeyPackage)?;
+            let leaf_key = VerifyingKey::from_bytes(&key).map_err(damaged)?;
+            Ok(PackageLeaf { participant: ParticipantId::from_bytes(participant), leaf_key })
+        })
+    }
+
+    /// Hands out the key package of [`Office::next_package`] for a channel, with the proof of its leaf. A device has
+    /// one leaf in a channel; the same again gives the same.
+    ///
+    /// # Errors
+    /// It was handed out for another channel meanwhile, or the device has another leaf in this one.
     pub fn hand_out(
         &mut self,
         device: DeviceId,
         channel: ChannelId,
         hub: &OrganisationId,
-        attest: impl FnOnce(ParticipantId, VerifyingKey) -> Option<LeafProof>,
+        leaf: &PackageLeaf,
+        proof: LeafProof,
         now: Timestamp,
     ) -> Result<Admission, OfficeError> {
         self.step(now, |desk| {
-            let has_leaf: i64 = desk
-                .db
-                .prepare_cached(
-                    "SELECT count(*) FROM own_leaves WHERE device = ?1 AND channel = ?2 AND state = 'open'",
-                )?
-                .query_row(params![device.as_bytes(), channel.as_bytes()], |row| row.get(0))?;
-            if has_leaf != 0 {
-                return Err(Refusal::ChannelExists.into());
+            let bound = desk.open_leaf(device, channel)?;
+            if let Some((participant, kept)) = bound {
+                if participant != leaf.participant {
+                    return Err(Refusal::ChannelExists.into());
+                }
+                let (bytes, _) = desk.package(device, participant)?;
+                return Ok(Admission { channel, key_package: bytes, proof: kept });
             }
-            let found = desk
-                .db
-                .prepare_cached(
-                    "SELECT digest, participant, leaf_key, bytes FROM key_packages
-                     WHERE device = ?1 AND expires > ?2 AND (handed_out = 0 OR last_resort = 1)
-                     AND NOT EXISTS (SELECT 1 FROM own_leaves
-                         WHERE own_leaves.channel = ?3 AND own_leaves.participant = key_packages.participant)
-                     ORDER BY last_resort, expires LIMIT 1",
-                )?
-                .query_row(params![device.as_bytes(), millis(now), channel.as_bytes()], |row| {
-                    let (digest, participant): ([u8; 32], [u8; 16]) = (row.get(0)?, row.get(1)?);
-                    Ok((digest, participant, row.get::<_, [u8; 32]>(2)?, row.get::<_, Vec<u8>>(3)?))
-                })
-                .optional()?;
-            let (digest, participant, key, bytes) = found.ok_or(Refusal::NoKeyPackage)?;
-            let key = VerifyingKey::from_bytes(&key).map_err(damaged)?;
-            let proof = attest(ParticipantId::from_bytes(participant), key).ok_or(Refusal::Unproven)?;
+            let (bytes, spent) = desk.package(device, leaf.participant)?;
+            if spent {
+                return Err(Refusal::NoKeyPackage.into());
+            }
             desk.db
-                .prepare_cached("UPDATE key_packages SET handed_out = handed_out + 1 WHERE digest = ?1")?
-                .execute([digest])?;
+                .prepare_cached(
+                    "UPDATE key_packages SET handed_out = handed_out + 1 WHERE device = ?1 AND participant = ?2",
+                )?
+                .execute(params![device.as_bytes(), leaf.participant.as_bytes()])?;
             desk.bind_leaf(device, &proof, hub)?;
             desk.note("hospital", "hand-out", Some(channel), "ok")?;
             Ok(Admission { channel, key_package: bytes, proof })
         })
+    }
+}
+
+impl Desk<'_> {
+    /// A key package by its pseudonym, and whether it may no longer be handed out.
+    fn package(&self, device: DeviceId, participant: ParticipantId) -> Result<(Vec<u8>, bool), OfficeError> {
+        let found = self
+            .db
+            .prepare_cached(
+                "SELECT bytes, handed_out > 0 AND last_resort = 0 FROM key_packages
+                 WHERE device = ?1 AND participant = ?2",
+            )?
+            .query_row(params![device.as_bytes(), participant.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        Ok(found.ok_or(Refusal::NoKeyPackage)?)
+    }
+
+    /// The open leaf of a device in a channel, with its proof.
+    fn open_leaf(
+        &self,
+        device: DeviceId,
+        channel: ChannelId,
+    ) -> Result<Option<(ParticipantId, LeafProof)>, OfficeError> {
+        let found = self
+            .db
+            .prepare_cached(
+                "SELECT participant, proof FROM own_leaves WHERE device = ?1 AND channel = ?2 AND state = 'open'",
+            )?
+            .query_row(params![device.as_bytes(), channel.as_bytes()], |row| {
+                Ok((ParticipantId::from_bytes(row.get(0)?), row.get::<_, Vec<u8>>(1)?))
+            })
+            .optional()?;
+        let Some((participant, proof)) = found else { return Ok(None) };
+        Ok(Some((participant, LeafProof::decode(&proof).map_err(damaged)?)))
     }
 }

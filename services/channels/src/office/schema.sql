@@ -144,14 +144,24 @@ CREATE TABLE spoken (
     PRIMARY KEY (device, minute)
 ) STRICT, WITHOUT ROWID;
 
--- Encrypted attachments, in pieces.
+-- Encrypted attachments, in pieces of equal size but the last; whole ones have been compared with their digest.
 CREATE TABLE blobs (
-    digest  BLOB PRIMARY KEY CHECK (length(digest) = 32),
+    digest  BLOB NOT NULL CHECK (length(digest) = 32),
     channel BLOB NOT NULL,
     size    INTEGER NOT NULL,
-    bytes   BLOB NOT NULL,
-    at      INTEGER NOT NULL
+    whole   INTEGER NOT NULL CHECK (whole IN (0, 1)),
+    at      INTEGER NOT NULL,
+    PRIMARY KEY (channel, digest)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE blob_pieces (
+    channel BLOB NOT NULL,
+    digest  BLOB NOT NULL,
+    number  INTEGER NOT NULL,
+    bytes   BLOB NOT NULL,
+    PRIMARY KEY (channel, digest, number),
+    FOREIGN KEY (channel, digest) REFERENCES blobs (channel, digest) ON DELETE CASCADE
+) STRICT;
 
 -- What was refused and why, and what was done for devices; never what was said.
 CREATE TABLE audit (

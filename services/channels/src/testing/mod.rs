@@ -1,5 +1,11 @@
 //! A small world of hospitals, people and devices, all in memory, with a clock that is set by hand.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a world for tests: what does not hold there must fail the test at once"
+)]
+
 mod carry;
 mod person;
 

@@ -8,9 +8,9 @@ use semblance_core::time::Timestamp;
 use super::{NETWORK, World};
 use crate::client::{Client, ClientError, Event};
 use crate::limits::KEY_PACKAGE_MILLIS;
-use crate::office::{DeviceId, KeyPackageUpload, OfficeError};
+use crate::office::{DeviceId, OfficeError};
 use crate::store::MemoryStore;
-use crate::wire::{Charter, Refusal};
+use crate::wire::{Charter, KeyPackageUpload, Refusal};
 
 /// One device of a person, and what it last heard.
 pub struct Person {
@@ -152,11 +152,10 @@ impl World {
         let hospital = &mut self.hospitals[home];
         let (id, signing) = (hospital.id.clone(), hospital.signing.clone());
         let expires = now.plus(365 * 86_400_000);
-        let attest = |participant, key| {
-            let attestor = Attestor { hospital: &id, signing: &signing, patient: patient.as_ref(), consent, expires };
-            Some(attestor.prove(channel, participant, key))
-        };
-        let admission = hospital.office.hand_out(device, channel, &hub, attest, now)?;
+        let next = hospital.office.next_package(device, channel, now)?;
+        let attestor = Attestor { hospital: &id, signing: &signing, patient: patient.as_ref(), consent, expires };
+        let proof = attestor.prove(channel, next.participant, next.leaf_key);
+        let admission = hospital.office.hand_out(device, channel, &hub, &next, proof, now)?;
         let hub = self.hospitals.iter_mut().find(|hospital| hospital.id == hub && hospital.up);
         let hub = hub.ok_or(OfficeError::Refused(Refusal::HubAway))?;
         hub.office.admit(&id, &admission, &self.facts, now)

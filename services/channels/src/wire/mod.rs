@@ -1,11 +1,13 @@
 //! What clients, homes and hubs tell each other, in the layouts of [`semblance_core::encode`].
 
+mod call;
 mod charter;
 mod facts;
 mod item;
 mod refusal;
 mod submission;
 
+pub use call::{Answer, DeviceCall, HubCall, KeyPackageUpload, Offer, Piece};
 pub use charter::{Charter, CharterError, Opening, Terms};
 pub use facts::{ConsentFact, Facts, MemberKeys};
 pub use item::{Body, Ground, Item, WelcomePackage};

@@ -1,0 +1,137 @@
+//! A hospital's channels as a running node has them: the office, what the hospital says about its people, the ledger's
+//! facts, and the other hospitals' nodes.
+//!
+//! To add something a device may ask: a variant of [`crate::wire::DeviceCall`], a row in the table of permissions in
+//! the tests, and its arm in `device.rs`.
+
+mod authority;
+mod carry;
+mod device;
+mod hub;
+mod peers;
+mod writer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use semblance_core::id::{ConsentId, NetworkId, OrganisationId};
+use semblance_core::time::{Clock, Timestamp};
+use tokio::sync::Notify;
+
+pub use authority::{Authority, AuthorityError, Part};
+pub use peers::Peers;
+
+use crate::office::{DeviceId, Office, OfficeError};
+use crate::store::StoreError;
+use crate::wire::{Facts, Refusal};
+
+/// What channels are made of.
+pub struct Parts {
+    /// The office.
+    pub office: Office,
+    /// The hospital.
+    pub authority: Arc<dyn Authority>,
+    /// The other hospitals' nodes.
+    pub peers: Arc<dyn Peers>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A hospital's channels. Cloning shares them.
+#[derive(Clone)]
+pub struct ChannelService {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    network: NetworkId,
+    organisation: OrganisationId,
+    office: Arc<Mutex<Office>>,
+    submissions: writer::Submissions,
+    authority: Arc<dyn Authority>,
+    peers: Arc<dyn Peers>,
+    clock: Arc<dyn Clock>,
+    /// Rung when something may wait for another hospital.
+    outbound: Notify,
+    /// Rung when something may wait for a device.
+    waiting: Mutex<BTreeMap<DeviceId, Arc<Notify>>>,
+}
+
+impl ChannelService {
+    /// Opens a hospital's channels. Nothing is carried before [`ChannelService::run`].
+    #[must_use]
+    pub fn open(parts: Parts) -> Self {
+        let (network, organisation) = (parts.office.network(), parts.office.organisation().clone());
+        let office = Arc::new(Mutex::new(parts.office));
+        let submissions = writer::Submissions::start(Arc::clone(&office), Arc::clone(&parts.clock));
+        let inner = Inner {
+            network,
+            organisation,
+            office,
+            submissions,
+            authority: parts.authority,
+            peers: parts.peers,
+            clock: parts.clock,
+            outbound: Notify::new(),
+            waiting: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The hospital.
+    #[must_use]
+    pub fn organisation(&self) -> &OrganisationId {
+        &self.inner.organisation
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Works in the office, away from the threads that serve.
+    pub(crate) async fn office<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Office, Timestamp) -> Result<R, OfficeError> + Send + 'static,
+    ) -> Result<R, Refusal> {
+        let (office, now) = (Arc::clone(&self.inner.office), self.now());
+        let done = tokio::task::spawn_blocking(move || {
+            let mut office = office.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut office, now)
+        });
+        match done.await {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) => {
+                if let OfficeError::Store(StoreError::Database(_) | StoreError::Damaged(_) | StoreError::Encode(_)) =
+                    &error
+                {
+                    tracing::error!(%error, "the office failed");
+                }
+                Err(error.refusal())
+            }
+            Err(_) => Err(Refusal::Failed),
+        }
+    }
+
+    async fn facts(&self, consents: BTreeSet<ConsentId>) -> Result<Facts, Refusal> {
+        self.inner.authority.facts(&consents).await.map_err(|error| {
+            tracing::warn!(%error, "the ledger cannot be asked about consents");
+            Refusal::Failed
+        })
+    }
+
+    /// Tells whoever waits that there may be something new.
+    fn ring(&self) {
+        self.inner.outbound.notify_one();
+        for bell in self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            bell.notify_waiters();
+        }
+    }
+
+    /// What rings when something may wait for a device.
+    #[must_use]
+    pub fn bell(&self, device: DeviceId) -> Arc<Notify> {
+        let mut waiting = self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|_, bell| Arc::strong_count(bell) > 1);
+        Arc::clone(waiting.entry(device).or_default())
+    }
+}
