@@ -54,6 +54,7 @@ pub struct World {
     /// What the ledger says.
     pub facts: Facts,
     patients: BTreeMap<ConsentId, SigningKey>,
+    hubs: BTreeMap<ChannelId, usize>,
 }
 
 impl World {
@@ -71,7 +72,15 @@ impl World {
             let Ok(office) = office else { continue };
             made.push(Hospital { id, signing, office, up: true });
         }
-        Self { now, random, hospitals: made, people: Vec::new(), facts, patients: BTreeMap::new() }
+        Self {
+            now,
+            random,
+            hospitals: made,
+            people: Vec::new(),
+            facts,
+            patients: BTreeMap::new(),
+            hubs: BTreeMap::new(),
+        }
     }
 
     /// A patient of a hospital gives a consent to everything.
@@ -149,9 +158,11 @@ impl World {
     ) -> Charter {
         let random = self.random.clone();
         let seed = Zeroizing::new(draw(&random));
+        let channel = ChannelId::random(random.as_ref());
+        self.hubs.insert(channel, hub);
         let hospital = &mut self.hospitals[hub];
         let statement = Hub {
-            channel: ChannelId::random(random.as_ref()),
+            channel,
             hub: hospital.id.clone(),
             hub_key: SigningKey::from_seed(&seed).verifying_key(),
             fence: 1,
