@@ -172,7 +172,7 @@ impl Simulation {
     pub(crate) fn hub_items(&self, channel: usize) -> Vec<(u64, Option<ParticipantId>, Body)> {
         let channel = &self.channels[channel];
         let connection = self.world.hospitals[channel.hub].office.connection();
-        let sql = "SELECT sequence, sender, body FROM items WHERE channel = ?1 ORDER BY sequence";
+        let sql = "SELECT sequence, sender, body FROM items WHERE channel = ?1 AND body != x'' ORDER BY sequence";
         let mut statement = connection.prepare(sql).unwrap();
         let rows = statement.query_map([channel.id.as_bytes()], |row| {
             let (sequence, sender): (i64, Option<[u8; 16]>) = (row.get(0)?, row.get(1)?);

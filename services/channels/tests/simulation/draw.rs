@@ -43,22 +43,27 @@ pub(crate) fn plan(seed: u64) -> Plan {
         .map(|_| ChannelPlan { hub: dice.below(hospitals), group: dice.percent(40), first: dice.below(devices.len()) })
         .collect::<Vec<_>>();
     let count = 25 + dice.below(40);
-    let mut operations: Vec<_> = (0..devices.len() + 1)
-        .flat_map(|number| {
-            let channel = number % channels.len();
-            let device = dice.below(devices.len());
-            [Operation::Admit { device, channel, fault: Fault::None }, Operation::Advance {
-                device: channels[channel].first,
-                channel,
-                fault: Fault::None,
-            }]
-        })
-        .collect();
+    let mut operations = beginning(&mut dice, devices.len(), &channels, hospitals);
     operations.extend((0..count).map(|_| {
         let sizes = Sizes { hospitals, consents: consents.len(), devices: devices.len(), channels: channels.len() };
         operation(&mut dice, &sizes)
     }));
     Plan { seed, hospitals, consents, devices, channels, on_disk: dice.percent(10), operations }
+}
+
+/// Most devices come in before anything goes wrong.
+fn beginning(dice: &mut Dice, devices: usize, channels: &[ChannelPlan], hospitals: usize) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for (channel, plan) in channels.iter().enumerate() {
+        let advance = Operation::Advance { device: plan.first, channel, fault: Fault::None };
+        operations.push(advance.clone());
+        let coming = (0..devices).filter(|_| dice.percent(75)).collect::<Vec<_>>();
+        operations.extend(coming.into_iter().map(|device| Operation::Admit { device, channel, fault: Fault::None }));
+        operations.extend([advance, Operation::Pull { device: plan.first, way: Pulling::All }]);
+    }
+    operations.extend((0..hospitals).map(|hospital| Operation::Relay { hospital, way: Relaying::All }));
+    operations.extend((0..devices).map(|device| Operation::Pull { device, way: Pulling::All }));
+    operations
 }
 
 fn device(dice: &mut Dice, consents: &[usize]) -> DevicePlan {

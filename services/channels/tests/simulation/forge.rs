@@ -218,7 +218,8 @@ impl Simulation {
         let strangers =
             [Speaker { hospital: other, ..own.clone() }, Speaker { participant: nobody, hospital: own.hospital }];
         for speaker in strangers {
-            for made in [self.commit_of(&mut self.copy(device), channel), self.message_of(&mut self.copy(device), channel)]
+            for made in
+                [self.commit_of(&mut self.copy(device), channel), self.message_of(&mut self.copy(device), channel)]
             {
                 if let Some(made) = made {
                     self.attack(channel, Some(speaker.clone()), &made, false);

@@ -4,8 +4,8 @@ use semblance_channels::office::OfficeError;
 use semblance_channels::wire::Refusal;
 use semblance_core::id::TransactionId;
 
-use crate::play::Simulation;
 use crate::plan::Fault;
+use crate::play::Simulation;
 use crate::truth::Stolen;
 
 impl Simulation {
@@ -95,7 +95,8 @@ impl Simulation {
 
     /// The hub of a channel has ended a device's part.
     fn cut(&mut self, device: usize, channel: usize, stolen: &Stolen) {
-        let mut of_device: Vec<_> = self.truth.leaves.iter().filter(|(_, whose)| **whose == (device, channel)).collect();
+        let mut of_device: Vec<_> =
+            self.truth.leaves.iter().filter(|(_, whose)| **whose == (device, channel)).collect();
         of_device.retain(|(participant, _)| !self.truth.ended.contains(participant));
         let of_device: Vec<_> = of_device.into_iter().map(|(participant, _)| *participant).collect();
         for participant in of_device {

@@ -35,36 +35,102 @@ pub(crate) struct ChannelPlan {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
-    Say { device: usize, channel: usize },
+    Say {
+        device: usize,
+        channel: usize,
+    },
     /// Makes the next step and hands it in.
-    Advance { device: usize, channel: usize, fault: Fault },
+    Advance {
+        device: usize,
+        channel: usize,
+        fault: Fault,
+    },
     /// Makes the next step and keeps it.
-    Prepare { device: usize, channel: usize },
-    Submit { device: usize, channel: usize, fault: Fault },
-    Refresh { device: usize, channel: usize, fault: Fault },
-    Pull { device: usize, way: Pulling },
-    Relay { hospital: usize, way: Relaying },
+    Prepare {
+        device: usize,
+        channel: usize,
+    },
+    Submit {
+        device: usize,
+        channel: usize,
+        fault: Fault,
+    },
+    Refresh {
+        device: usize,
+        channel: usize,
+        fault: Fault,
+    },
+    Pull {
+        device: usize,
+        way: Pulling,
+    },
+    Relay {
+        hospital: usize,
+        way: Relaying,
+    },
     /// What was under way between hospitals arrives, in some order.
-    Arrive { order: u32 },
-    Admit { device: usize, channel: usize, fault: Fault },
-    Stock { device: usize, packages: usize, last_resort: bool },
+    Arrive {
+        order: u32,
+    },
+    Admit {
+        device: usize,
+        channel: usize,
+        fault: Fault,
+    },
+    Stock {
+        device: usize,
+        packages: usize,
+        last_resort: bool,
+    },
     /// On the ledger; a hospital learns of it when it follows.
-    Withdraw { consent: usize },
-    Expire { consent: usize },
-    Follow { hospital: usize, fault: Fault },
-    Leave { device: usize, channel: usize, fault: Fault },
+    Withdraw {
+        consent: usize,
+    },
+    Expire {
+        consent: usize,
+    },
+    Follow {
+        hospital: usize,
+        fault: Fault,
+    },
+    Leave {
+        device: usize,
+        channel: usize,
+        fault: Fault,
+    },
     /// Goes down, or comes up.
-    Switch { hospital: usize },
-    Rejoin { device: usize, channel: usize, fault: Fault },
-    Forge { device: usize, channel: usize, forgery: Forgery, at: u32 },
+    Switch {
+        hospital: usize,
+    },
+    Rejoin {
+        device: usize,
+        channel: usize,
+        fault: Fault,
+    },
+    Forge {
+        device: usize,
+        channel: usize,
+        forgery: Forgery,
+        at: u32,
+    },
     /// The office's program ends and starts.
-    Reopen { hospital: usize },
+    Reopen {
+        hospital: usize,
+    },
     /// The device's program ends and starts.
-    Restart { device: usize },
-    Press { hospital: usize },
+    Restart {
+        device: usize,
+    },
+    Press {
+        hospital: usize,
+    },
     /// Thirty days' cleaning, at once.
-    Clean { hospital: usize },
-    Wait { seconds: u64 },
+    Clean {
+        hospital: usize,
+    },
+    Wait {
+        seconds: u64,
+    },
 }
 
 /// What goes wrong on the way to an office and back.
@@ -76,7 +142,9 @@ pub(crate) enum Fault {
     AnswerLost,
     Twice,
     /// The office's program dies after so many steps of its database.
-    Crash { after: u32 },
+    Crash {
+        after: u32,
+    },
     CrashAtCommit,
     /// The device's last transaction is lost before anything of it was sent.
     Forgets,
@@ -88,25 +156,35 @@ pub(crate) enum Fault {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pulling {
     All,
-    Some { count: usize },
+    Some {
+        count: usize,
+    },
     /// Also what it kept before and the home has not forgotten.
     Again,
-    Shuffled { order: u32 },
+    Shuffled {
+        order: u32,
+    },
     /// The home never hears that it was kept.
     Unacknowledged,
     /// The device dies in the last transaction but so many.
-    Forgets { after: usize },
+    Forgets {
+        after: usize,
+    },
 }
 
 /// How deliveries go from one hospital to the others.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Relaying {
     All,
-    Some { count: usize },
+    Some {
+        count: usize,
+    },
     AnswerLost,
     /// A copy is under way for long.
     Late,
-    Crash { after: u32 },
+    Crash {
+        after: u32,
+    },
     CrashAtCommit,
 }
 

@@ -2,10 +2,10 @@
 
 use semblance_channels::client::{ClientError, Content, Phase};
 use semblance_channels::office::{OfficeError, Speaker};
-use semblance_channels::wire::{Admission, RejoinInfo, Refusal, Submission};
+use semblance_channels::wire::{Admission, Refusal, RejoinInfo, Submission};
 
-use crate::play::{Simulation, refused};
 use crate::plan::Fault;
+use crate::play::{Simulation, refused};
 
 impl Simulation {
     pub(crate) fn say(&mut self, device: usize, channel: usize) {

@@ -74,7 +74,14 @@ impl Truth {
 
 impl Simulation {
     /// A hub has taken something.
-    pub(crate) fn taken(&mut self, channel: usize, speaker: &Speaker, submission: &Submission, key: Digest, sequence: u64) {
+    pub(crate) fn taken(
+        &mut self,
+        channel: usize,
+        speaker: &Speaker,
+        submission: &Submission,
+        key: Digest,
+        sequence: u64,
+    ) {
         let known = *self.truth.places.entry((channel, key)).or_insert(sequence);
         if known != sequence {
             self.truth.fail(format!("the same bytes have places {known} and {sequence}"));
