@@ -89,9 +89,7 @@ impl Simulation {
         }
         let acknowledged: Vec<_> = self.truth.acknowledged.iter().map(|(place, by)| (*place, *by)).collect();
         for ((_, sequence), by) in acknowledged.into_iter().filter(|((one, _), _)| *one == channel) {
-            let from = self.truth.leaves.get(&by).map(|(device, _)| *device);
-            let spoilt = self.truth.forged.contains(&(channel, sequence))
-                || from.is_some_and(|device| self.truth.fell_back.contains(&device));
+            let spoilt = self.truth.forged.contains(&(channel, sequence));
             for (device, participant) in members {
                 let since = self.truth.since.get(&(channel, *participant)).copied().unwrap_or(u64::MAX);
                 if sequence < since {

@@ -15,6 +15,7 @@ mod people;
 mod plan;
 mod play;
 mod settle;
+mod stories;
 mod submit;
 mod trap;
 mod truth;

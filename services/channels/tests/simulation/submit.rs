@@ -116,10 +116,14 @@ impl Simulation {
                 self.counts.add("devices died before they sent");
             }
             Fault::FallsBack => {
+                let places = self.truth.places.len();
                 self.submit(device, channel, Fault::AnswerLost);
                 self.restore(device, before);
-                self.truth.fell_back.insert(device);
-                self.counts.add("devices fell back behind what they sent");
+                if self.truth.places.len() != places {
+                    self.truth.set_back.insert((device, channel));
+                    self.truth.fell_back.insert(device);
+                    self.counts.add("devices fell back behind what they sent");
+                }
             }
             _ => self.submit(device, channel, fault),
         }

@@ -31,7 +31,7 @@ pub(crate) struct Truth {
     pub(crate) ended: Ended,
     /// Messages that a hub acknowledged, by channel and place, and who handed them in.
     pub(crate) acknowledged: BTreeMap<(usize, u64), ParticipantId>,
-    /// Messages among them that an attacker made.
+    /// Messages among them that an attacker made, or a device that had fallen back and did not know it.
     pub(crate) forged: BTreeSet<(usize, u64)>,
     /// The place of each thing that a hub took.
     pub(crate) places: BTreeMap<(usize, Digest), u64>,
@@ -40,6 +40,8 @@ pub(crate) struct Truth {
     pub(crate) stolen: Vec<Stolen>,
     /// Devices that fell back behind what they had sent.
     pub(crate) fell_back: BTreeSet<usize>,
+    /// Those among them that have not joined again since.
+    pub(crate) set_back: BTreeSet<(usize, usize)>,
     /// Devices that miss what no hub has any more.
     pub(crate) cut_off: BTreeSet<(usize, usize)>,
     /// Until when a device waits to be added before it joins by itself, in milliseconds.
@@ -92,10 +94,17 @@ impl Simulation {
         match submission {
             Submission::Create(_) => {
                 self.truth.since.entry((channel, speaker.participant)).or_insert(1);
+                if self.truth.ended.contains(&speaker.participant) {
+                    self.truth.fail("a group is taken from a part that has ended".to_owned());
+                }
             }
             Submission::Message(_) => {
                 self.counts.add("messages taken");
                 self.truth.acknowledged.insert((channel, sequence), speaker.participant);
+                let by = self.truth.leaves.get(&speaker.participant).copied();
+                if by.is_some_and(|by| self.truth.set_back.contains(&by)) {
+                    self.truth.forged.insert((channel, sequence));
+                }
             }
             Submission::Commit(_) => {
                 self.counts.add("commits taken");
@@ -124,6 +133,9 @@ impl Simulation {
             // Only somebody who joins by itself sees less of the past than before.
             if participant == by && since == sequence {
                 self.counts.add("rejoins taken");
+                if let Some(by) = self.truth.leaves.get(&participant) {
+                    self.truth.set_back.remove(by);
+                }
             } else {
                 self.truth.failures.push(format!("a commit of somebody else moved a member's beginning to {since}"));
             }
