@@ -9,6 +9,7 @@ use crate::id::{ChannelId, Digest, IntroductionId, NetworkId, OrganisationId};
 use crate::introduction::keyed;
 use crate::limits::{CHANNEL_CONSENTS_MAX, ORGANISATIONS_MAX, TOPIC_TERMS_MAX};
 use crate::organisation::SealingKey;
+use crate::record::Record;
 use crate::sealing::{SEALING_OVERHEAD, SealingError, SealingKeyId, SealingSecret};
 use crate::signature::{Statement, VerifyingKey};
 use crate::term::TermId;
@@ -279,24 +280,23 @@ impl SealedTopic {
         let plain = secret.open(&topic_info(network, channel, &self.hospital), &[], &self.sealed)?;
         Ok(Topic::decode(&plain).ok())
     }
+}
 
-    /// Reads it from a layout.
-    ///
-    /// # Errors
-    /// Not a sealed topic.
-    pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+impl Record for SealedTopic {
+    const NAME: &'static str = "sealed topic";
+
+    fn write(&self, writer: &mut Writer) {
+        self.hospital.write(writer);
+        self.key.write(writer);
+        writer.raw(&self.sealed);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             hospital: OrganisationId::read(reader)?,
             key: SealingKeyId::read(reader)?,
             sealed: reader.array("sealed topic")?,
         })
-    }
-
-    /// Writes it to a layout.
-    pub fn write(&self, writer: &mut Writer) {
-        self.hospital.write(writer);
-        self.key.write(writer);
-        writer.raw(&self.sealed);
     }
 }
 
@@ -392,6 +392,7 @@ mod tests {
         assert_eq!(sealed.open((NETWORK, CHANNEL), &secret).unwrap(), Some(topic(&[1250, 3])));
         let elsewhere = ChannelId::from_bytes([2; 16]);
         assert!(sealed.open((NETWORK, elsewhere), &secret).is_err());
+        assert_strict(&Record::encode(&sealed), SealedTopic::decode, Record::encode);
         let renamed = SealedTopic { hospital: OrganisationId::new("east").unwrap(), ..sealed };
         assert!(renamed.open((NETWORK, CHANNEL), &secret).is_err());
     }

@@ -5,6 +5,7 @@
 //! files again with `SEMBLANCE_WRITE_VECTORS=1 cargo test -p semblance-core --test vectors`.
 #![expect(clippy::unwrap_used, reason = "a test: a missing or malformed vector must fail it")]
 
+mod statement;
 mod stored;
 
 use semblance_core::answer::{Answer, AnswerParts, Coverage, GroupValue, Match};
@@ -27,18 +28,15 @@ use semblance_core::random::SeededSource;
 use semblance_core::receipt::{Receipt, SlotIndex, SlotKey, SlotSeed, seal_receipts};
 use semblance_core::record::Record;
 use semblance_core::sealing::{SealingKeyId, SealingSecret};
-use semblance_core::signature::{Signature, SignedBytes, SigningKey, Statement, VerifyingKey};
+use semblance_core::signature::{Signature, SigningKey, Statement};
 use semblance_core::time::{Day, Timestamp};
 use semblance_core::token::EpochNumber;
 use serde_json::{Value, json};
+use statement::{array, signed};
 use stored::{bytes, stored};
 
 const NETWORK: NetworkId = NetworkId::from_bytes([0x11; 16]);
 const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
-
-fn array<const N: usize>(value: &Value) -> [u8; N] {
-    bytes(value).try_into().unwrap()
-}
 
 fn hospital_key() -> SigningKey {
     SigningKey::from_seed(&[1; 32])
@@ -165,27 +163,9 @@ fn proposal() -> Proposal {
     .unwrap()
 }
 
-/// The vector of one signed statement.
-fn signed<T: Statement>(statement: T, seed: &SigningKey, fields: Value) -> Value {
-    let signed = statement.sign(seed);
-    json!({
-        "domain": T::DOMAIN,
-        "version": T::VERSION,
-        "fields": fields,
-        "seed": hex::encode(*seed.expose_seed()),
-        "verifying_key": seed.verifying_key().to_string(),
-        "bytes": hex::encode(signed.source().bytes()),
-        "digest": signed.digest().to_string(),
-        "signature": hex::encode(signed.source().signature().as_bytes()),
-    })
-}
-
 /// Reads a stored statement back through every check.
 fn verifies<T: Statement + PartialEq + std::fmt::Debug>(vector: &Value, expected: &T) {
-    let source = SignedBytes::new(bytes(&vector["bytes"]), Signature::from_bytes(array(&vector["signature"])));
-    let key = VerifyingKey::from_bytes(&array(&vector["verifying_key"])).unwrap();
-    let verified = source.claim::<T>(NETWORK).unwrap().verify(&key).unwrap();
-    assert_eq!(verified.statement(), expected);
+    statement::verifies(NETWORK, vector, expected);
 }
 
 #[test]

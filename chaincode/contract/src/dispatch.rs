@@ -47,6 +47,10 @@ functions! {
     "purge_case" ANYONE tx::purge_case::run;
     "record_lookups" MATCHER_NODE tx::record_lookups::run;
     "record_denials" NODE tx::record_denials::run;
+    "propose_introduction" HOSPITAL_NODE tx::propose_introduction::run;
+    "answer_introduction" HOSPITAL_NODE tx::answer_introduction::run;
+    "open_channel" HOSPITAL_NODE tx::open_channel::run;
+    "open_group" HOSPITAL_NODE tx::open_group::run;
 
     "version" ANYONE query::members::version;
     "network" ANYONE query::members::network;
@@ -68,6 +72,11 @@ functions! {
     "lookups_of_hospital" ANYONE query::lookups::of_hospital;
     "lookups_of_day" ANYONE query::lookups::of_day;
     "denials" ANYONE query::lookups::denials;
+    "introduction" ANYONE query::introductions::introduction;
+    "introductions_of_lookup" ANYONE query::introductions::of_lookup;
+    "channel" ANYONE query::channels::channel;
+    "channels" ANYONE query::channels::channels;
+    "group_topic" ANYONE query::channels::group_topic;
 }
 
 impl Contract for SemblanceContract {

@@ -156,6 +156,40 @@ codes! {
     DenialTooOld = "denial-too-old",
     /// Another denial has this id.
     DenialExists = "denial-exists",
+    /// No such look-up.
+    UnknownLookup = "unknown-lookup",
+    /// The look-up is too old to propose an introduction on it.
+    LookupTooOld = "lookup-too-old",
+    /// The proposer does not stand on the side of the look-up that it names.
+    WrongSide = "wrong-side",
+    /// No such introduction.
+    UnknownIntroduction = "unknown-introduction",
+    /// The introduction's id was used before.
+    IntroductionUsed = "introduction-used",
+    /// The proposer used this number on this look-up before: take another.
+    IntroductionNumberUsed = "introduction-number-used",
+    /// The introduction has expired.
+    IntroductionExpired = "introduction-expired",
+    /// The introduction would wait for its answer for too long: propose one that expires sooner.
+    IntroductionLongLived = "introduction-long-lived",
+    /// The introduction was answered before.
+    IntroductionAnswered = "introduction-answered",
+    /// The introduction is not proposed to whoever answers it.
+    WrongRecipient = "wrong-recipient",
+    /// The introduction is not answered yet, or was declined.
+    IntroductionNotAccepted = "introduction-not-accepted",
+    /// The channel's id was used for something else: draw a new one.
+    ChannelUsed = "channel-used",
+    /// The introduction has a channel already: move that one.
+    ChannelExists = "channel-exists",
+    /// A channel's fence is not the next one.
+    WrongFence = "wrong-fence",
+    /// The sealed topics are not exactly one for each hospital, by name, under its current sealing key.
+    TopicsIncomplete = "topics-incomplete",
+    /// The sealed topics are not those that the hub signed for.
+    TopicsMismatch = "topics-mismatch",
+    /// A group stays about what it was opened for.
+    TopicChanged = "topic-changed",
     /// Another item of the same batch wants the same thing.
     DuplicateInBatch = "duplicate-in-batch",
 }

@@ -2,7 +2,10 @@
 
 use semblance_core::case::PublishedCase;
 use semblance_core::encode::{DecodeError, Reader, Writer};
-use semblance_core::id::{CaseHandle, ClinicianPseudonym, ConsentId, DenialId, OrganisationId, RequestId};
+use semblance_core::id::{
+    CaseHandle, ChannelId, ClinicianPseudonym, ConsentId, DenialId, IntroductionId, OrganisationId, RequestId,
+};
+use semblance_core::introduction::Outcome;
 use semblance_core::lookup::LookupSlot;
 use semblance_core::record::{read_option, write_option};
 use semblance_core::signature::VerifyingKey;
@@ -87,6 +90,14 @@ pub enum Event {
     LookupsRecorded(Vec<RecordedLookup>),
     /// Denials of this organisation were recorded.
     DenialsRecorded(OrganisationId, Vec<DenialId>),
+    /// This hospital proposed an introduction.
+    IntroductionProposed(IntroductionId, OrganisationId),
+    /// This hospital answered a proposed introduction.
+    IntroductionAnswered(IntroductionId, OrganisationId, Outcome),
+    /// A channel between the sides of a match was opened, or moved to this hub, with this fence.
+    ChannelOpened(ChannelId, OrganisationId, u32),
+    /// A symptom group was opened, or opened anew, by this hub, with this fence.
+    GroupOpened(ChannelId, OrganisationId, u32),
 }
 
 impl Event {
@@ -107,6 +118,10 @@ impl Event {
             Self::CasesPurged(_) => "cases-purged",
             Self::LookupsRecorded(_) => "lookups-recorded",
             Self::DenialsRecorded(..) => "denials-recorded",
+            Self::IntroductionProposed(..) => "introduction-proposed",
+            Self::IntroductionAnswered(..) => "introduction-answered",
+            Self::ChannelOpened(..) => "channel-opened",
+            Self::GroupOpened(..) => "group-opened",
         }
     }
 
@@ -139,6 +154,20 @@ impl Event {
                 organisation.write(&mut writer);
                 write_items(&mut writer, ids, DenialId::write);
             }
+            Self::IntroductionProposed(introduction, proposer) => {
+                introduction.write(&mut writer);
+                proposer.write(&mut writer);
+            }
+            Self::IntroductionAnswered(introduction, hospital, outcome) => {
+                introduction.write(&mut writer);
+                hospital.write(&mut writer);
+                outcome.write(&mut writer);
+            }
+            Self::ChannelOpened(channel, hub, fence) | Self::GroupOpened(channel, hub, fence) => {
+                channel.write(&mut writer);
+                hub.write(&mut writer);
+                writer.u32(*fence);
+            }
         }
         writer.finish()
     }
@@ -167,6 +196,12 @@ impl Event {
             "cases-purged" => Self::CasesPurged(read_items(r, OwnedCase::read)?),
             "lookups-recorded" => Self::LookupsRecorded(read_items(r, RecordedLookup::read)?),
             "denials-recorded" => Self::DenialsRecorded(OrganisationId::read(r)?, read_items(r, DenialId::read)?),
+            "introduction-proposed" => Self::IntroductionProposed(IntroductionId::read(r)?, OrganisationId::read(r)?),
+            "introduction-answered" => {
+                Self::IntroductionAnswered(IntroductionId::read(r)?, OrganisationId::read(r)?, Outcome::read(r)?)
+            }
+            "channel-opened" => Self::ChannelOpened(ChannelId::read(r)?, OrganisationId::read(r)?, r.u32("fence")?),
+            "group-opened" => Self::GroupOpened(ChannelId::read(r)?, OrganisationId::read(r)?, r.u32("fence")?),
             _ => return Ok(None),
         };
         reader.finish()?;

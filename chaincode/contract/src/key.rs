@@ -3,7 +3,9 @@
 //! Numbers are padded so that the order of bytes is the order of numbers; ids are hexadecimal. A prefix ends in `/`,
 //! so that no key of one family lies in the range of another.
 
-use semblance_core::id::{CaseHandle, ConsentId, DenialId, Digest, OrganisationId, RequestId};
+use semblance_core::id::{
+    CaseHandle, ChannelId, ConsentId, DenialId, Digest, IntroductionId, OrganisationId, RequestId,
+};
 use semblance_core::lookup::LookupSlot;
 use semblance_core::signature::VerifyingKey;
 use semblance_core::time::Day;
@@ -17,6 +19,8 @@ pub const ORGANISATIONS: &str = "organisation/";
 pub const EPOCHS: &str = "epoch/";
 /// All published cases, live or not.
 pub const CASES: &str = "case/";
+/// All channels, symptom groups too.
+pub const CHANNELS: &str = "channel/";
 
 /// A member.
 #[must_use]
@@ -150,6 +154,48 @@ pub fn denials_on(organisation: &OrganisationId, day: Day) -> String {
     format!("denial/{organisation}/{:010}/", day.number())
 }
 
+/// A proposed introduction.
+#[must_use]
+pub fn introduction(id: IntroductionId) -> String {
+    format!("introduction/{id}")
+}
+
+/// One of the introductions that a hospital proposed on a look-up.
+#[must_use]
+pub fn introduction_of(lookup: RequestId, proposer: &OrganisationId, number: u8) -> String {
+    format!("{}{proposer}/{number:03}", introductions_of(lookup))
+}
+
+/// All introductions that were proposed on a look-up.
+#[must_use]
+pub fn introductions_of(lookup: RequestId) -> String {
+    format!("introduction-of/{lookup}/")
+}
+
+/// The answer to an introduction.
+#[must_use]
+pub fn introduction_answer(id: IntroductionId) -> String {
+    format!("introduction-answer/{id}")
+}
+
+/// The channel that was opened on an introduction.
+#[must_use]
+pub fn introduction_channel(id: IntroductionId) -> String {
+    format!("introduction-channel/{id}")
+}
+
+/// A channel.
+#[must_use]
+pub fn channel(id: ChannelId) -> String {
+    format!("{CHANNELS}{id}")
+}
+
+/// What a symptom group is about, sealed to a hospital.
+#[must_use]
+pub fn group_topic(group: ChannelId, hospital: &OrganisationId) -> String {
+    format!("group-topic/{group}/{hospital}")
+}
+
 /// The first key after all keys of a prefix.
 #[must_use]
 pub fn end(prefix: &str) -> String {
@@ -179,6 +225,11 @@ mod tests {
         let inside = |key: &str| key >= prefix.as_str() && key < end(&prefix).as_str();
         assert!(inside(&published(&north, Digest::of(b"a"), EpochNumber(u32::MAX))));
         assert!(!inside(&published(&northeast, Digest::of(b"a"), EpochNumber(1))));
+        let lookup = RequestId::from_bytes([1; 16]);
+        let prefix = introductions_of(lookup);
+        let inside = |key: &str| key >= prefix.as_str() && key < end(&prefix).as_str();
+        assert!(inside(&introduction_of(lookup, &northeast, 9)));
+        assert!(!inside(&introduction_of(RequestId::from_bytes([2; 16]), &north, 0)));
         let epochs = |key: &str| key >= EPOCHS && key < end(EPOCHS).as_str();
         assert!(epochs(&epoch(EpochNumber(1))) && !epochs(&epoch_key(EpochNumber(1), &north)));
     }

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod client;
+pub mod driver;
 pub mod limits;
 pub mod mls;
 #[cfg(feature = "node")]
@@ -17,6 +18,6 @@ pub mod relay;
 pub mod store;
 #[cfg(all(feature = "node", any(test, feature = "testing")))]
 pub mod testing;
-#[cfg(all(test, feature = "node"))]
+#[cfg(test)]
 mod tests;
 pub mod wire;

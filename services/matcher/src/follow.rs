@@ -192,6 +192,11 @@ impl Follower {
                     self.members.learn(&self.ledger).await?;
                 }
                 Event::PatientKeysRegistered(..) | Event::ConsentsGranted(..) | Event::DenialsRecorded(..) => {}
+                // Who talks to whom is no matter of a matcher's.
+                Event::IntroductionProposed(..)
+                | Event::IntroductionAnswered(..)
+                | Event::ChannelOpened(..)
+                | Event::GroupOpened(..) => {}
             }
         }
         Ok(changes)

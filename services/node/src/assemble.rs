@@ -1,5 +1,6 @@
 //! The only wiring: from a party to a running node.
 
+mod channels;
 mod hospital;
 mod ledger;
 mod matcher;
@@ -8,6 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use semblance_core::organisation::Role;
+use semblance_channels::node::ChannelService;
+use semblance_channels::relay::{ChannelAdminService, RelayService};
 use semblance_hospital::HospitalService;
 use semblance_hospital::rpc::HospitalRpc;
 use semblance_ledger::Ledger;
@@ -20,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use self::channels::RunningChannels;
 use crate::administer::holds;
 use crate::config::LedgerKind;
 use crate::failure::{Failure, Kind};
@@ -34,6 +38,7 @@ pub(crate) struct Node {
     ledger: Option<EmbeddedLedger>,
     matcher: Option<Matcher>,
     hospital: Option<RunningHospital>,
+    channels: Option<RunningChannels>,
     stop: CancellationToken,
 }
 
@@ -50,6 +55,9 @@ pub(crate) struct Ready {
     pub(crate) organisation: String,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Where it listens for people's devices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) devices: Option<SocketAddr>,
     /// What it does.
     pub(crate) roles: Vec<&'static str>,
 }
@@ -94,8 +102,13 @@ impl Node {
             None => party.members.clone(),
         };
         let matcher = if content.roles.matcher { Some(matcher::start(party, handle.clone()).await?) } else { None };
-        let hospital = if content.roles.hospital { Some(hospital::open(party, handle)?) } else { None };
+        let hospital = if content.roles.hospital { Some(hospital::open(party, handle.clone())?) } else { None };
+        let channels = match &hospital {
+            Some(hospital) => channels::start(party, handle, hospital, &stop).await?,
+            None => None,
+        };
         let root = party.members.root(&party.organisation);
+        let (member_roots, clock) = (roots.clone(), party.system.clock());
         let door = Door { own: &own, roots, clock: party.system.clock() };
         let server = Server::start(listener, door, |routes| {
             if let Some(ledger) = &ledger {
@@ -107,9 +120,15 @@ impl Node {
             if let Some(hospital) = &hospital {
                 routes.add_service(HospitalRpc::server(hospital.clone(), root));
             }
+            if let Some(channels) = &channels {
+                let (service, roots, clock) = (&channels.service, &member_roots, &clock);
+                routes.add_service(RelayService::server(service.clone(), roots.clone(), clock.clone()));
+                routes.add_service(ChannelAdminService::server(service.clone(), roots.clone(), clock.clone()));
+            }
         })?;
         let hospital = hospital.map(|service| RunningHospital::start(service, stop.clone()));
-        Ok(Self { organisation: party.organisation.to_string(), server, ledger, matcher, hospital, stop })
+        let organisation = party.organisation.to_string();
+        Ok(Self { organisation, server, ledger, matcher, hospital, channels, stop })
     }
 
     /// What to say when it is ready.
@@ -118,9 +137,11 @@ impl Node {
             ("ledger", self.ledger.is_some()),
             ("matcher", self.matcher.is_some()),
             ("hospital", self.hospital.is_some()),
+            ("channels", self.channels.is_some()),
         ];
         let roles = parts.into_iter().filter_map(|(role, there)| there.then_some(role)).collect();
-        Ready { organisation: self.organisation.clone(), address: self.server.address(), roles }
+        let devices = self.channels.as_ref().map(|channels| channels.address);
+        Ready { organisation: self.organisation.clone(), address: self.server.address(), devices, roles }
     }
 
     /// The hospital's use cases, in a node that has the role.
@@ -154,6 +175,9 @@ impl Node {
             && let Err(error) = task.await
         {
             tracing::error!(%error, "the hospital's task failed");
+        }
+        if let Some(channels) = self.channels {
+            channels.ended().await;
         }
         if let Some(matcher) = self.matcher
             && let Err(error) = matcher.stop().await

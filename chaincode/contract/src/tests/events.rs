@@ -4,8 +4,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use semblance_core::id::{ClinicianPseudonym, DenialId, RequestId};
+use semblance_core::introduction::Outcome;
 use semblance_core::limits::{EVENT_BYTES_MAX, PUBLISH_BATCH_MAX};
 
+use super::contact::{CHANNEL, GROUP, INTRODUCTION};
 use super::world::*;
 use crate::event::{CasePublication, Event, OwnedCase, RecordedLookup};
 
@@ -44,6 +46,10 @@ fn all() -> Vec<Event> {
         Event::CasesPurged(vec![case]),
         Event::LookupsRecorded(vec![lookup]),
         Event::DenialsRecorded(id("alpha"), vec![DenialId::from_bytes([8; 16])]),
+        Event::IntroductionProposed(INTRODUCTION, id("north")),
+        Event::IntroductionAnswered(INTRODUCTION, id("south"), Outcome::Accepted),
+        Event::ChannelOpened(CHANNEL, id("south"), 1),
+        Event::GroupOpened(GROUP, id("north"), u32::MAX),
     ]
 }
 

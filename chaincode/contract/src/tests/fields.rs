@@ -1,6 +1,8 @@
 //! What layouts say, in plain JSON: the readable half of the vectors. Ids and bytes in hexadecimal, times in
 //! milliseconds.
 
+mod contact;
+
 use semblance_core::case::{CaseStatus, PublishedCase};
 use semblance_core::denial::Denial;
 use semblance_core::epoch::{Epoch, SealedEpochKey};
@@ -63,7 +65,7 @@ pub(super) fn record(key: &str, bytes: &[u8]) -> Value {
         }
         "lookup-slot" => row(&read(bytes)),
         "denial" => denial(&read(bytes)),
-        family => panic!("records under {family}/ have no vector"),
+        family => contact::record(family, bytes),
     }
 }
 
@@ -101,7 +103,7 @@ pub(super) fn argument(function: &str, bytes: &[u8]) -> Value {
         "expire" | "purge_case" => all(read::<Handles>(bytes).items(), |handle| json!(handle.0.to_string())),
         "record_lookups" => all(read::<RecordLookups>(bytes).items(), entry),
         "record_denials" => all(read::<RecordDenials>(bytes).items(), denial),
-        _ => panic!("the argument of {function} has no vector"),
+        _ => contact::argument(function, bytes),
     }
 }
 
@@ -148,6 +150,15 @@ pub(super) fn event(name: &str, payload: &[u8]) -> Value {
         Event::LookupsRecorded(lookups) => all(&lookups, recorded),
         Event::DenialsRecorded(organisation, ids) => {
             json!({ "organisation": text(&organisation), "ids": all(&ids, |id| text(id)) })
+        }
+        Event::IntroductionProposed(introduction, proposer) => {
+            json!({ "introduction": text(&introduction), "proposer": text(&proposer) })
+        }
+        Event::IntroductionAnswered(introduction, hospital, outcome) => {
+            json!({ "introduction": text(&introduction), "hospital": text(&hospital), "outcome": outcome.word() })
+        }
+        Event::ChannelOpened(channel, hub, fence) | Event::GroupOpened(channel, hub, fence) => {
+            json!({ "channel": text(&channel), "hub": text(&hub), "fence": fence })
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Tests across transactions, and the small world that all tests of the contract play in.
 
+pub(crate) mod contact;
 mod events;
 mod fields;
 mod permissions;

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 
 use semblance_core::id::{CaseHandle, ConsentId, RequestId};
+use semblance_core::introduction::{Outcome, Side};
 use semblance_core::organisation::{OrganisationKind, TlsRoot};
 use semblance_core::record::Record;
 use semblance_core::signature::Statement;
 
+use super::contact::*;
 use super::world::*;
 use crate::stub::Role;
 use crate::wire::{
-    ConsentArgument, ConsentInEpoch, Empty, EpochArgument, EpochKeyArgument, FingerprintsOf, Handle, List, OfDay,
-    OfEpoch, OfOrganisation, OfOrganisationOnDay, OrganisationArgument, PageRequest, PatientKeyArgument,
-    RequestArgument, SignedStatement, StandingOf,
+    ChannelArgument, ConsentArgument, ConsentInEpoch, Empty, EpochArgument, EpochKeyArgument, FingerprintsOf,
+    GroupTopicArgument, Handle, IntroductionArgument, List, OfDay, OfEpoch, OfLookup, OfOrganisation,
+    OfOrganisationOnDay, OrganisationArgument, PageRequest, PatientKeyArgument, RequestArgument, SignedStatement,
+    StandingOf,
 };
 use crate::{Code, FUNCTIONS};
 
@@ -32,6 +35,10 @@ const TABLE: &[(&str, &str)] = &[
     ("purge_case", "HhMm"),
     ("record_lookups", "m"),
     ("record_denials", "hm"),
+    ("propose_introduction", "h"),
+    ("answer_introduction", "h"),
+    ("open_channel", "h"),
+    ("open_group", "h"),
     ("version", "HhMm"),
     ("network", "HhMm"),
     ("organisation", "HhMm"),
@@ -52,6 +59,11 @@ const TABLE: &[(&str, &str)] = &[
     ("lookups_of_hospital", "HhMm"),
     ("lookups_of_day", "HhMm"),
     ("denials", "HhMm"),
+    ("introduction", "HhMm"),
+    ("introductions_of_lookup", "HhMm"),
+    ("channel", "HhMm"),
+    ("channels", "HhMm"),
+    ("group_topic", "HhMm"),
 ];
 
 /// A well-formed argument for each function, about a patient of `north`.
@@ -102,6 +114,25 @@ pub(super) fn arguments(world: &mut World) -> BTreeMap<&'static str, Vec<u8>> {
         ("lookups_of_day", OfDay { day: TODAY, page: PageRequest::first(5) }.encode()),
         ("denials", on_day),
     ])
+    .into_iter()
+    .chain(contact_arguments(&patient))
+    .collect()
+}
+
+/// The same for introductions and channels, on a look-up of that patient's.
+fn contact_arguments(patient: &Patient) -> [(&'static str, Vec<u8>); 9] {
+    let lookup = patient.request(1).request;
+    [
+        ("propose_introduction", by("north", proposal(lookup, "north", Side::Asker, "south")).encode()),
+        ("answer_introduction", by("north", answer("north", Outcome::Accepted)).encode()),
+        ("open_channel", by("north", opening("north", 1)).encode()),
+        ("open_group", open_group(group("north", 1, &["north", "south"])).encode()),
+        ("introduction", IntroductionArgument(INTRODUCTION).encode()),
+        ("introductions_of_lookup", OfLookup { request: lookup, page: PageRequest::first(5) }.encode()),
+        ("channel", ChannelArgument(CHANNEL).encode()),
+        ("channels", PageRequest::first(5).encode()),
+        ("group_topic", GroupTopicArgument { group: GROUP, hospital: id("north") }.encode()),
+    ]
 }
 
 /// The refusal that the table asks for.
@@ -158,10 +189,12 @@ fn what_belongs_to_north_is_not_souths() {
         assert_eq!(outcome, Err(Code::NotOwner), "{function}");
         assert!(world.writes.public.is_empty() || function == "publish_cases", "{function} wrote");
     }
-    for function in ["rotate_key", "close_epoch"] {
+    let contact = ["propose_introduction", "answer_introduction", "open_channel", "open_group"];
+    let whole = contact.map(|function| (function, Role::Node));
+    for (function, role) in [("rotate_key", Role::Admin), ("close_epoch", Role::Admin)].into_iter().chain(whole) {
         let mut world = World::new();
         let argument = arguments(&mut world).remove(function).unwrap();
-        let error = world.invoke("south", Role::Admin, function, argument, &[]).unwrap_err();
+        let error = world.invoke("south", role, function, argument, &[]).unwrap_err();
         assert_eq!(error.code(), Code::NotOwner, "{function}");
     }
 }

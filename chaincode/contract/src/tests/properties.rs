@@ -3,14 +3,16 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use semblance_core::introduction::Outcome;
 use semblance_core::record::Record;
 
+use super::contact::*;
 use super::permissions::arguments;
 use super::world::*;
 use crate::stub::Role;
 use crate::testing::MemoryStub;
 use crate::wire::*;
-use crate::{Contract, FUNCTIONS, SemblanceContract, state};
+use crate::{Contract, FUNCTIONS, SemblanceContract, key, state};
 
 fn changed(valid: &[u8], edits: &[(Index, u8)], cut: Index) -> [Vec<u8>; 2] {
     let mut bytes = valid.to_vec();
@@ -122,6 +124,11 @@ fn every_argument_has_one_encoding() {
         ("lookup", assert_strict::<RequestArgument>),
         ("lookups_of_hospital", assert_strict::<OfOrganisationOnDay>),
         ("lookups_of_day", assert_strict::<OfDay>),
+        ("open_group", assert_strict::<OpenGroup>),
+        ("introduction", assert_strict::<IntroductionArgument>),
+        ("introductions_of_lookup", assert_strict::<OfLookup>),
+        ("channel", assert_strict::<ChannelArgument>),
+        ("group_topic", assert_strict::<GroupTopicArgument>),
     ];
     for (function, check) in strict {
         check(&arguments[function]);
@@ -159,6 +166,25 @@ fn every_response_and_record_has_one_encoding() {
     assert_strict::<Page<state::LookupRow>>(&ask(&mut world, "lookups_of_day", &day.encode()));
     let members = ask(&mut world, "organisations", &PageRequest::first(2).encode());
     assert_strict::<Page<semblance_core::organisation::Organisation>>(&members);
+}
+
+#[test]
+fn every_response_and_record_about_contact_has_one_encoding() {
+    let mut world = World::new();
+    world.answered(Outcome::Accepted);
+    world.open_channel(opening("south", 1)).unwrap();
+    world.open_group(group("north", 1, &["north", "south"])).unwrap();
+    let record = |key: String| world.stub.state()[&key].clone();
+    assert_strict::<state::IntroductionRecord>(&record(key::introduction(INTRODUCTION)));
+    assert_strict::<state::IntroductionAnswerRecord>(&record(key::introduction_answer(INTRODUCTION)));
+    assert_strict::<state::IntroductionChannel>(&record(key::introduction_channel(INTRODUCTION)));
+    let mut ask =
+        |function: &str, argument: &[u8]| world.invoke("alpha", Role::Node, function, argument.to_vec(), &[]).unwrap();
+    let row = ask("introduction", &IntroductionArgument(INTRODUCTION).encode());
+    assert_strict::<Maybe<state::IntroductionRow>>(&row);
+    assert_strict::<Page<state::ChannelRecord>>(&ask("channels", &PageRequest::first(5).encode()));
+    let topic = ask("group_topic", &GroupTopicArgument { group: GROUP, hospital: id("north") }.encode());
+    assert_strict::<Maybe<semblance_core::channel::SealedTopic>>(&topic);
 }
 
 fn world_handle() -> semblance_core::id::CaseHandle {

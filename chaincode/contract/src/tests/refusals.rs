@@ -1,5 +1,7 @@
 //! For each code one story that ends with it; a code without a story fails the test.
 
+mod contact;
+
 use semblance_core::consent::{Scope, Scopes};
 use semblance_core::encode::Writer;
 use semblance_core::id::CaseHandle;
@@ -356,10 +358,11 @@ fn record_denial(world: &mut World, denial: semblance_core::denial::Denial) -> E
 
 #[test]
 fn every_code_has_a_story_that_ends_with_it() {
-    for (code, story) in STORIES {
+    let stories = || STORIES.iter().chain(contact::STORIES);
+    for (code, story) in stories() {
         assert_eq!(story(), Err(*code), "the story of {code}");
     }
-    let told: std::collections::BTreeSet<_> = STORIES.iter().map(|(code, _)| *code).collect();
+    let told: std::collections::BTreeSet<_> = stories().map(|(code, _)| *code).collect();
     let untold: Vec<_> = Code::ALL.iter().filter(|code| !told.contains(code)).collect();
     assert!(untold.is_empty(), "no story ends with {untold:?}");
 }
@@ -386,6 +389,15 @@ fn signatures_and_sequences_are_checked_wherever_they_stand() {
     let stranger = world.stranger("north");
     let by_another = PatientKeyEntry::sign(stranger.registration(), &node("south"), None);
     assert_eq!(world.register("north", by_another), Err(Code::BadSignature));
+
+    for function in ["propose_introduction", "answer_introduction", "open_channel"] {
+        let argument = super::permissions::arguments(&mut World::new()).remove(function).unwrap();
+        let forgery = forged_statement(SignedStatement::decode(&argument).unwrap());
+        assert_eq!(whole(world.node::<Empty>("north", function, &forgery)), Err(Code::BadSignature), "{function}");
+    }
+    let mut opening = super::contact::open_group(super::contact::group("north", 1, &["north", "south"]));
+    opening.opening = forged(&opening.opening);
+    assert_eq!(whole(world.node::<Empty>("north", "open_group", &opening)), Err(Code::BadSignature));
 
     let early = SignedStatement(
         semblance_core::consent::Withdrawal { sequence: 1, ..patient.withdrawal() }.sign(&patient.key).into_parts().1,

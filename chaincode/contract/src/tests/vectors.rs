@@ -11,6 +11,8 @@ mod stored;
 
 use std::collections::BTreeSet;
 
+use semblance_core::id::RequestId;
+use semblance_core::introduction::{Outcome, Side};
 use semblance_core::organisation::{OrganisationKind, TlsRoot};
 use semblance_core::patient_key::PatientKeyEntry;
 use semblance_core::random::SeededSource;
@@ -22,6 +24,7 @@ use semblance_core::token::EpochNumber;
 use serde_json::{Map, Value, json};
 use stored::{bytes, stored};
 
+use super::contact::*;
 use super::fields;
 use super::world::*;
 use crate::FUNCTIONS;
@@ -128,6 +131,7 @@ fn tell(story: &mut Story) {
     entry.slots = seal_receipts(NETWORK, &entry.request.digest(), &[], &SeededSource::new([5; 32])).unwrap().slots;
     story.call("alpha", Node, "record_lookups", &List::<_, 50>::new(vec![entry]).unwrap());
     story.call("alpha", Node, "record_denials", &List::<_, 100>::new(vec![denial("alpha", 1)]).unwrap());
+    meet(story, patient.request(1).request);
 
     let heir = Patient { key: node("heir"), ..patient.clone() };
     let mut registration = heir.registration();
@@ -141,4 +145,15 @@ fn tell(story: &mut Story) {
     story.world.stub.set_timestamp(NOW.plus(30 * Day::MILLIS));
     story.call("beta", Node, "expire", &handles(&[third]));
     story.call("north", Admin, "close_epoch", &EpochArgument(EpochNumber(1)));
+}
+
+/// Both sides of a look-up agree to talk and open a channel, which moves to the other side; and one opens a group.
+fn meet(story: &mut Story, lookup: RequestId) {
+    use Role::Node;
+    let proposal = proposal(lookup, "north", Side::Asker, "south");
+    story.call("north", Node, "propose_introduction", &by("north", proposal));
+    story.call("south", Node, "answer_introduction", &by("south", answer("south", Outcome::Accepted)));
+    story.call("south", Node, "open_channel", &by("south", opening("south", 1)));
+    story.call("north", Node, "open_channel", &by("north", opening("north", 2)));
+    story.call("south", Node, "open_group", &open_group(group("south", 1, &["north", "south"])));
 }

@@ -5,10 +5,7 @@
 //! exactly the hospitals that are members now, each under its present sealing key; a hospital that joins later takes
 //! part from the next epoch on.
 
-use std::collections::BTreeMap;
-
 use semblance_core::epoch::Epoch;
-use semblance_core::organisation::OrganisationKind;
 use semblance_core::token::EpochNumber;
 
 use crate::call::Call;
@@ -19,7 +16,8 @@ use crate::{Code, ContractError, key};
 
 pub(crate) fn run(call: &mut Call<'_>, argument: OpenEpoch) -> Result<Empty, ContractError> {
     check_number(call, argument.number)?;
-    check_keys(call, &argument)?;
+    let sealed = argument.keys.items().iter().map(|sealed| (&sealed.hospital, sealed.key));
+    check::sealed_to_hospitals(call, sealed, Code::EpochKeysIncomplete)?;
     for sealed in argument.keys.items() {
         call.save_owned(&key::epoch_key(argument.number, &sealed.hospital), sealed, &sealed.hospital)?;
     }
@@ -51,26 +49,6 @@ fn check_number(call: &mut Call<'_>, number: EpochNumber) -> Result<(), Contract
         return Err(ContractError::new(Code::EpochOverlap, message));
     }
     Ok(())
-}
-
-fn check_keys(call: &mut Call<'_>, argument: &OpenEpoch) -> Result<(), ContractError> {
-    let refuse = |message: String| Err(ContractError::new(Code::EpochKeysIncomplete, message));
-    let mut expected: BTreeMap<_, _> = check::organisations(call)?
-        .into_iter()
-        .filter(|member| member.kind == OrganisationKind::Hospital)
-        .map(|member| (member.id, member.sealing_key.id))
-        .collect();
-    for sealed in argument.keys.items() {
-        match expected.remove(&sealed.hospital) {
-            Some(present) if present == sealed.key => {}
-            Some(present) => return refuse(format!("{} has sealing key {present} now: seal to it", sealed.hospital)),
-            None => return refuse(format!("{} is no hospital, or stands twice", sealed.hospital)),
-        }
-    }
-    match expected.keys().next() {
-        Some(missing) => refuse(format!("no key is sealed to {missing}")),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

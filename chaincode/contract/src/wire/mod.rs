@@ -14,6 +14,10 @@
 //! | `expire`, `purge_case` | [`Handles`] | [`Outcomes`] |
 //! | `record_lookups` | [`RecordLookups`] | [`Outcomes`] |
 //! | `record_denials` | [`RecordDenials`] | [`Outcomes`] |
+//! | `propose_introduction` | [`SignedStatement`] of an [`IntroductionProposal`](semblance_core::introduction::IntroductionProposal) | [`Empty`] |
+//! | `answer_introduction` | [`SignedStatement`] of an [`IntroductionAnswer`](semblance_core::introduction::IntroductionAnswer) | [`Empty`] |
+//! | `open_channel` | [`SignedStatement`] of a [`ChannelOpening`](semblance_core::channel::ChannelOpening) | [`Empty`] |
+//! | `open_group` | [`OpenGroup`] | [`Empty`] |
 //! | *queries* | | |
 //! | `version` | [`Empty`] | [`ContractVersion`] |
 //! | `network` | [`Empty`] | [`Network`](semblance_core::organisation::Network) |
@@ -35,9 +39,15 @@
 //! | `lookups_of_hospital` | [`OfOrganisationOnDay`] | [`Page`] of [`LookupRow`](crate::state::LookupRow) |
 //! | `lookups_of_day` | [`OfDay`] | [`Page`] of `LookupRow` |
 //! | `denials` | [`OfOrganisationOnDay`] | [`Page`] of [`Denial`](semblance_core::denial::Denial) |
+//! | `introduction` | [`IntroductionArgument`] | [`Maybe`] [`IntroductionRow`](crate::state::IntroductionRow) |
+//! | `introductions_of_lookup` | [`OfLookup`] | [`Page`] of `IntroductionRow` |
+//! | `channel` | [`ChannelArgument`] | [`Maybe`] [`ChannelRecord`](crate::state::ChannelRecord) |
+//! | `channels` | [`PageRequest`] | [`Page`] of `ChannelRecord` |
+//! | `group_topic` | [`GroupTopicArgument`] | [`Maybe`] [`SealedTopic`](semblance_core::channel::SealedTopic) |
 
 mod batch;
 mod case;
+mod channel;
 mod consent;
 mod epoch;
 mod lookup;
@@ -52,6 +62,7 @@ pub use case::{
     ConsentInEpoch, Fingerprints, FingerprintsFound, FingerprintsOf, Handle, Handles, OfEpoch, OfOrganisation, Opaque,
     PublishCases, PublishItem, Standing, StandingOf, TRANSIENT_FINGERPRINTS,
 };
+pub use channel::{ChannelArgument, GroupTopicArgument, IntroductionArgument, OfLookup, OpenGroup};
 pub use consent::{ConsentArgument, PatientKeyArgument, PatientKeys, SignedStatement, SignedStatements, Withdrawn};
 pub use epoch::{EpochArgument, EpochKeyArgument, OpenEpoch};
 pub use lookup::{OfDay, OfOrganisationOnDay, RecordDenials, RecordLookups, RequestArgument};

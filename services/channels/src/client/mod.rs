@@ -197,6 +197,22 @@ impl<S: Store> Client<S> {
         self.without_group(channel, |desk| Ok(desk.rows.messages(after, limit)?))
     }
 
+    /// The name that a participant gave, if they have spoken; also of one who is no longer there.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn name(&mut self, channel: ChannelId, participant: ParticipantId) -> Result<Option<String>, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.name(participant)?))
+    }
+
+    /// How much waits to be said or to come back from the hub.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn waiting(&mut self, channel: ChannelId) -> Result<usize, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.waiting()?.len()))
+    }
+
     /// The next place in a channel's order.
     ///
     /// # Errors
@@ -256,6 +272,23 @@ impl<S: Store> Client<S> {
             }
             Ok(desk.rows.remove_outgoing(key)?)
         })
+    }
+
+    /// The place in this device's queue up to which everything is kept. What was kept and not noted comes again, and
+    /// does no harm: each channel's next place stands in one transaction with its MLS state.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn kept(&mut self) -> Result<u64, ClientError> {
+        self.store.transact(|kv| Ok(rows::kept(kv)?))
+    }
+
+    /// Notes the place in this device's queue up to which everything is kept.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn set_kept(&mut self, position: u64) -> Result<(), ClientError> {
+        self.store.transact(|kv| Ok(rows::set_kept(kv, position)?))
     }
 
     /// Gives back what a group looks like now, to compare with others: the epoch and its authenticator (RFC 9420

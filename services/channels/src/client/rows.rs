@@ -362,6 +362,15 @@ pub(super) fn channels(rows: &impl KeyValue) -> Result<Vec<ChannelId>, StoreErro
     Ok(ids.map(ChannelId::from_bytes).collect())
 }
 
+pub(super) fn kept(rows: &impl KeyValue) -> Result<u64, StoreError> {
+    let bytes = rows.get(b"qk")?;
+    Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
+}
+
+pub(super) fn set_kept(rows: &impl KeyValue, position: u64) -> Result<(), StoreError> {
+    rows.put(b"qk", &position.to_be_bytes())
+}
+
 /// A key package's leaf, kept until a channel takes it up.
 pub(super) fn save_package_leaf(rows: &impl KeyValue, leaf: &OwnLeaf) -> Result<(), StoreError> {
     rows.put(&[b"pl", leaf.participant.as_bytes().as_slice()].concat(), &Zeroizing::new(leaf.encode()))

@@ -8,6 +8,7 @@ mod authority;
 mod carry;
 mod device;
 mod hub;
+mod ledger;
 mod peers;
 mod writer;
 
@@ -19,6 +20,7 @@ use semblance_core::time::{Clock, Timestamp};
 use tokio::sync::Notify;
 
 pub use authority::{Authority, AuthorityError, Part};
+pub use ledger::LedgerFacts;
 pub use peers::Peers;
 
 use crate::office::{DeviceId, Office, OfficeError};
@@ -28,7 +30,7 @@ use crate::wire::{Facts, Refusal};
 /// What channels are made of.
 pub struct Parts {
     /// The office.
-    pub office: Office,
+    pub office: Arc<Mutex<Office>>,
     /// The hospital.
     pub authority: Arc<dyn Authority>,
     /// The other hospitals' nodes.
@@ -61,8 +63,11 @@ impl ChannelService {
     /// Opens a hospital's channels. Nothing is carried before [`ChannelService::run`].
     #[must_use]
     pub fn open(parts: Parts) -> Self {
-        let (network, organisation) = (parts.office.network(), parts.office.organisation().clone());
-        let office = Arc::new(Mutex::new(parts.office));
+        let office = parts.office;
+        let (network, organisation) = {
+            let office = office.lock().unwrap_or_else(PoisonError::into_inner);
+            (office.network(), office.organisation().clone())
+        };
         let submissions = writer::Submissions::start(Arc::clone(&office), Arc::clone(&parts.clock));
         let inner = Inner {
             network,
@@ -82,6 +87,25 @@ impl ChannelService {
     #[must_use]
     pub fn organisation(&self) -> &OrganisationId {
         &self.inner.organisation
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> NetworkId {
+        self.inner.network
+    }
+
+    /// The last things that were done or refused, the newest first: time, who, what, and the outcome's word.
+    ///
+    /// # Errors
+    /// The office failed.
+    pub async fn audit(&self, limit: usize) -> Result<Vec<(Timestamp, String, String, String)>, Refusal> {
+        self.office(move |office, now| office.audit(limit, now)).await
+    }
+
+    /// Records that another organisation wanted what is for this hospital's operators.
+    pub async fn deny_operator(&self, organisation: &OrganisationId, action: &'static str) {
+        self.deny(organisation.to_string(), action, None, Refusal::NotAuthorised).await;
     }
 
     fn now(&self) -> Timestamp {

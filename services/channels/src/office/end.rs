@@ -33,14 +33,7 @@ impl Office {
         transaction: Option<TransactionId>,
         now: Timestamp,
     ) -> Result<(), OfficeError> {
-        let ground = Ground::ConsentEnded { consent, transaction };
-        self.step(now, |desk| {
-            desk.end_own_leaves(consent, &ground)?;
-            for (channel, leaf) in desk.leaves_on(consent)? {
-                desk.end_leaf(channel, &leaf, &ground)?;
-            }
-            Ok(())
-        })
+        self.step(now, |desk| desk.end_consent(consent, transaction))
     }
 
     /// Ends one device's part in a channel, on its own hospital's signed word.
@@ -115,6 +108,19 @@ impl Office {
 }
 
 impl Desk<'_> {
+    pub(super) fn end_consent(
+        &mut self,
+        consent: ConsentId,
+        transaction: Option<TransactionId>,
+    ) -> Result<(), OfficeError> {
+        let ground = Ground::ConsentEnded { consent, transaction };
+        self.end_own_leaves(consent, &ground)?;
+        for (channel, leaf) in self.leaves_on(consent)? {
+            self.end_leaf(channel, &leaf, &ground)?;
+        }
+        Ok(())
+    }
+
     fn end_leaf(&mut self, channel: ChannelId, leaf: &HubLeaf, ground: &Ground) -> Result<(), OfficeError> {
         let mut writer = Writer::default();
         ground.write(&mut writer);

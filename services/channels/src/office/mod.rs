@@ -22,6 +22,7 @@ mod outbox;
 mod packages;
 mod queue;
 mod tree;
+mod withdrawn;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -163,6 +163,19 @@ CREATE TABLE blob_pieces (
     FOREIGN KEY (channel, digest) REFERENCES blobs (channel, digest) ON DELETE CASCADE
 ) STRICT;
 
+-- By which transaction consents were withdrawn, as this node read it in the ledger.
+CREATE TABLE withdrawn (
+    consent     BLOB PRIMARY KEY CHECK (length(consent) = 16),
+    transaction_id BLOB NOT NULL CHECK (length(transaction_id) = 32),
+    at          INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Single values: the next block to read.
+CREATE TABLE settings (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What was refused and why, and what was done for devices; never what was said.
 CREATE TABLE audit (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,

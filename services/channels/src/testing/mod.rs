@@ -131,52 +131,59 @@ impl World {
 
     /// Opens a channel on a match at its hub.
     pub fn open_match(&mut self, hub: usize, consents: &[ConsentId]) -> Charter {
-        let consents: Vec<_> =
-            consents.iter().map(|consent| ConsentOpening { consent: *consent, salt: draw(&self.random) }).collect();
+        let signing = self.hospitals[hub].signing.clone();
+        let (charter, seed) = self.draft_match(hub, consents, &signing);
+        self.take_up(hub, &charter, &seed);
+        charter
+    }
+
+    /// The charter of a channel on a match, signed as its hub, and the seed of the hub's key in it.
+    pub fn draft_match(
+        &mut self,
+        hub: usize,
+        consents: &[ConsentId],
+        signing: &SigningKey,
+    ) -> (Charter, Zeroizing<[u8; 32]>) {
+        let opening = |consent: &ConsentId| ConsentOpening { consent: *consent, salt: draw(&self.random) };
+        let consents: Vec<_> = consents.iter().map(opening).collect();
         let commitments = consents.iter().map(|consent| consent.commitment(NETWORK)).collect();
-        self.open(hub, commitments, |network, hub, random| {
-            let introduction = IntroductionId::random(random);
-            let opening = ChannelOpening { network, hub, introduction, patients_alone: false };
-            (Statement::encode(&opening), consents)
-        })
+        let (hub, seed) = self.hub(hub, commitments);
+        let introduction = IntroductionId::random(self.random.as_ref());
+        let opening = ChannelOpening { network: NETWORK, hub, introduction, patients_alone: false };
+        (Charter { opening: Opening::Channel(opening.sign(signing).into_parts().1), consents }, seed)
     }
 
     /// Opens a symptom group at its hub.
     pub fn open_group(&mut self, hub: usize, consent: ConsentId) -> Charter {
         let commitment = ConsentOpening { consent, salt: draw(&self.random) }.commitment(NETWORK);
-        self.open(hub, vec![commitment], |network, hub, random| {
-            let topic = Digest::from_bytes(random.array());
-            (Statement::encode(&GroupOpening { network, hub, topic, topics: topic }), Vec::new())
-        })
+        let (statement, seed) = self.hub(hub, vec![commitment]);
+        let topic = Digest::from_bytes(draw(&self.random));
+        let opening = GroupOpening { network: NETWORK, hub: statement, topic, topics: topic };
+        let signed = opening.sign(&self.hospitals[hub].signing).into_parts().1;
+        let charter = Charter { opening: Opening::Group(signed), consents: Vec::new() };
+        self.take_up(hub, &charter, &seed);
+        charter
     }
 
-    fn open(
-        &mut self,
-        hub: usize,
-        consents: Vec<Digest>,
-        opening: impl FnOnce(NetworkId, Hub, &dyn RandomSource) -> (Vec<u8>, Vec<ConsentOpening>),
-    ) -> Charter {
-        let random = self.random.clone();
-        let seed = Zeroizing::new(draw(&random));
-        let channel = ChannelId::random(random.as_ref());
-        self.hubs.insert(channel, hub);
-        let hospital = &mut self.hospitals[hub];
+    fn hub(&self, hub: usize, consents: Vec<Digest>) -> (Hub, Zeroizing<[u8; 32]>) {
+        let seed = Zeroizing::new(draw(&self.random));
         let statement = Hub {
-            channel,
-            hub: hospital.id.clone(),
+            channel: ChannelId::random(self.random.as_ref()),
+            hub: self.hospitals[hub].id.clone(),
             hub_key: SigningKey::from_seed(&seed).verifying_key(),
             fence: 1,
             consents,
             time: self.now,
         };
-        let (bytes, consents) = opening(NETWORK, statement, random.as_ref());
-        let signature = hospital.signing.sign(&bytes);
-        let signed = semblance_core::signature::SignedBytes::new(bytes, signature);
-        let opening = if consents.is_empty() { Opening::Group(signed) } else { Opening::Channel(signed) };
-        let charter = Charter { opening, consents };
-        let opened = hospital.office.open_channel(&charter, &seed, &self.facts, self.now);
-        assert!(opened.is_ok(), "a hub takes up its own channel: {opened:?}");
-        charter
+        (statement, seed)
+    }
+
+    fn take_up(&mut self, hub: usize, charter: &Charter, seed: &Zeroizing<[u8; 32]>) {
+        let opened = self.hospitals[hub].office.open_channel(charter, seed, &self.facts, self.now);
+        match opened {
+            Ok(terms) => self.hubs.insert(terms.channel, hub),
+            Err(error) => panic!("a hub takes up its own channel: {error}"),
+        };
     }
 }
 

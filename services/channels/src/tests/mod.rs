@@ -1,5 +1,6 @@
 //! Stories of channels, told in memory.
 
+mod office;
 mod talk;
 mod withdrawal;
 

@@ -92,6 +92,7 @@ impl Simulation {
             }
             let id = self.world.create(channel.first, &charter);
             self.channels.push(Channel { id, hub: channel.hub });
+            self.speaker(channel.first, self.channels.len() - 1);
         }
         self.truth.consents = consents;
     }

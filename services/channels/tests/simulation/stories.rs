@@ -106,13 +106,17 @@ fn an_old_end_given_again_does_not_end_a_new_part() {
     let leave = Leave { device: 1, channel: 0, fault: Fault::None };
     let unacknowledged = Pull { device: 1, way: Pulling::Unacknowledged };
     let again = Pull { device: 1, way: Pulling::Again };
-    let back = vec![leave, RELAY, unacknowledged.clone(), admit(1), advance(0), RELAY, unacknowledged, again, say(0)];
+    let before = vec![leave, RELAY, unacknowledged.clone(), admit(1), pull(0), advance(0), pull(0), advance(0)];
+    let back = before.into_iter().chain([RELAY, unacknowledged, again, say(0)]).collect();
     holds(with_all_in(back));
 }
 
 #[test]
 fn nobody_makes_a_group_on_a_consent_that_has_ended() {
-    holds(vec![Withdraw { consent: 0 }, follow(0), advance(0)]);
+    // The hub knows of the end, the device's own hospital does not.
+    let mut plan = story(vec![Withdraw { consent: 1 }, follow(0), advance(1)]);
+    plan.channels[0].first = 1;
+    assert_eq!(run(&plan).err(), None);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The subcommands, one file each: `Arguments` for clap, `run` for the work.
 
 pub mod audit;
+pub mod channel;
 pub mod demo;
 pub mod doctor;
 pub mod epoch;
@@ -57,6 +58,7 @@ pub enum Command {
     Cases(hospital::cases::Arguments),
     Status(hospital::status::Arguments),
     Audit(audit::Arguments),
+    Channel(channel::Arguments),
     Vocabulary(vocabulary::Arguments),
 }
 
@@ -94,6 +96,7 @@ impl Command {
             Self::Cases(arguments) => hospital::cases::run(arguments, output),
             Self::Status(arguments) => hospital::status::run(arguments, output),
             Self::Audit(arguments) => audit::run(arguments, output),
+            Self::Channel(arguments) => channel::run(arguments, output),
             Self::Vocabulary(arguments) => vocabulary::run(arguments, output),
         }
     }

@@ -6,6 +6,7 @@
 //! To add a key: a field in its section with a doc comment, a value in `deploy/examples`, a row in
 //! `docs/src/configuration.md`; tests fail until all three agree.
 
+mod channels;
 mod keys;
 mod ledger;
 mod listen;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use semblance_core::id::OrganisationId;
 use serde::Deserialize;
 
+pub use channels::{ChannelsSection, HospitalAddress};
 pub use keys::{KeysSection, OrganisationKeys};
 pub(crate) use ledger::check_address;
 pub use ledger::{LedgerKind, LedgerSection};
@@ -56,6 +58,11 @@ pub struct ConfigFile {
     /// The matchers a hospital asks, in order of preference.
     #[serde(default)]
     pub matchers: Vec<MatcherAddress>,
+    /// Where people's devices reach a hospital's node, for channels.
+    pub channels: Option<ChannelsSection>,
+    /// Where the other hospitals' nodes are, for channels with them.
+    #[serde(default)]
+    pub hospitals: Vec<HospitalAddress>,
 }
 
 /// A configuration that was read and checked.
@@ -154,6 +161,9 @@ impl Config {
         for matcher in &mut content.matchers {
             address_of(&matcher.organisation, &mut matcher.address);
         }
+        for hospital in &mut content.hospitals {
+            address_of(&hospital.organisation, &mut hospital.address);
+        }
     }
 
     /// A path of the file, taken from the file's folder.
@@ -201,6 +211,15 @@ impl ConfigFile {
         }
         for matcher in &self.matchers {
             ledger::check_address(&matcher.address).map_err(|why| ("matchers", why))?;
+        }
+        for hospital in &self.hospitals {
+            ledger::check_address(&hospital.address).map_err(|why| ("hospitals", why))?;
+        }
+        if let Some(channels) = &self.channels {
+            if !roles.hospital {
+                return Err(("channels", "only a hospital's node serves its people's devices".to_owned()));
+            }
+            channels.check().map_err(|why| ("channels", why))?;
         }
         Ok(())
     }

@@ -37,6 +37,15 @@ fn full() -> ConfigFile {
             organisation: "matcher".to_owned(),
             address: "https://localhost:7000".to_owned(),
         }],
+        channels: Some(ChannelsSection {
+            address: "127.0.0.1:7443".parse().unwrap(),
+            certificate_file: Some("web.pem".into()),
+            key_file: Some("web.key".into()),
+        }),
+        hospitals: vec![HospitalAddress {
+            organisation: "hospital-south".to_owned(),
+            address: "https://localhost:7002".to_owned(),
+        }],
     }
 }
 

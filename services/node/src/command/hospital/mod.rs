@@ -44,15 +44,20 @@ impl Connection {
     }
 
     /// This organisation's administrator.
-    async fn party(&self) -> anyhow::Result<Party> {
+    pub(super) async fn party(&self) -> anyhow::Result<Party> {
         Party::open(Config::read(&self.config)?, System::default(), Role::Admin).await
+    }
+
+    /// Where the node is.
+    pub(super) fn address_of(&self, party: &Party) -> String {
+        self.address.clone().unwrap_or_else(|| party.config.own_address())
     }
 
     /// A client for the node; connects with the first call.
     async fn client(&self) -> anyhow::Result<HospitalClient<Channel>> {
         let party = self.party().await?;
         let (files, _) = party.credentials(Role::Admin)?;
-        let address = self.address.clone().unwrap_or_else(|| party.config.own_address());
+        let address = self.address_of(&party);
         let channel = party.trust.channel(&files, &party.organisation, &address)?;
         Ok(HospitalClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -61,7 +66,7 @@ impl Connection {
 }
 
 /// Says what sort of failure a node's answer is.
-fn failure(status: &Status) -> Failure {
+pub(super) fn failure(status: &Status) -> Failure {
     let word = status.metadata().get(CODE_KEY).and_then(|word| word.to_str().ok());
     let message = status.message();
     match (word, status.code()) {

@@ -1,0 +1,206 @@
+//! Leads a device's client along its line to its hospital's node: the same steps for a browser, the command line and
+//! tests.
+
+mod attachment;
+mod step;
+
+use std::collections::BTreeSet;
+
+use semblance_core::id::{ChannelId, ConsentId, NetworkId};
+use semblance_core::time::Timestamp;
+
+use crate::client::{Client, ClientError, Content, Event, Phase};
+use crate::limits::{KEY_PACKAGE_MILLIS, KEY_PACKAGES_WANTED};
+use crate::mls::MlsError;
+use crate::store::Store;
+use crate::wire::{Answer, DeviceCall, Facts, Item, KeyPackageUpload, Offer, Refusal, Terms};
+
+/// A device's line to its hospital's node.
+#[expect(async_fn_in_trait, reason = "a device drives itself, on one thread, in a browser too")]
+pub trait Line {
+    /// Calls the node.
+    ///
+    /// # Errors
+    /// It refuses, or cannot be reached ([`Refusal::HubAway`]).
+    async fn call(&mut self, call: DeviceCall) -> Result<Answer, Refusal>;
+
+    /// What is in the queue after a place; with `wait`, waits a while for something to come.
+    ///
+    /// # Errors
+    /// As [`Line::call`].
+    async fn listen(&mut self, after: u64, wait: bool) -> Result<Vec<(u64, Item)>, Refusal>;
+}
+
+/// Why a device got no further.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// Its own side: state or checks.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The node or the hub.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// The node answered something else than it was asked.
+    #[error("the node answered something else than it was asked")]
+    Answer,
+    /// The hospital offers no such channel to this person.
+    #[error("the hospital offers no such channel to this person")]
+    NoOffer,
+    /// The attachment does not decrypt.
+    #[error("the attachment was changed on its way, or is not all there")]
+    Attachment,
+}
+
+impl From<MlsError> for DriverError {
+    fn from(error: MlsError) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+/// A client and its line.
+pub struct Driver<S, L> {
+    client: Client<S>,
+    line: L,
+    network: NetworkId,
+    /// How the person wishes to be called; told to each channel first.
+    name: String,
+    facts: Facts,
+}
+
+impl<S: Store, L: Line> Driver<S, L> {
+    /// Puts both together.
+    #[must_use]
+    pub fn new(client: Client<S>, line: L, network: NetworkId, name: String) -> Self {
+        Self { client, line, network, name, facts: Facts::default() }
+    }
+
+    /// The client.
+    pub const fn client(&mut self) -> &mut Client<S> {
+        &mut self.client
+    }
+
+    /// Leaves as many key packages with the hospital as it should have.
+    ///
+    /// # Errors
+    /// The node refuses, or the store failed.
+    pub async fn provision(&mut self, now: Timestamp) -> Result<(), DriverError> {
+        let Answer::Number(left) = self.line.call(DeviceCall::PackagesLeft).await? else {
+            return Err(DriverError::Answer);
+        };
+        let missing = KEY_PACKAGES_WANTED.saturating_sub(usize::try_from(left).unwrap_or(usize::MAX));
+        if missing < KEY_PACKAGES_WANTED / 2 {
+            return Ok(());
+        }
+        let made = self.client.key_packages(missing, left == 0, KEY_PACKAGE_MILLIS, now)?;
+        let packages =
+            made.into_iter().map(|one| KeyPackageUpload { bytes: one.bytes, last_resort: one.last_resort }).collect();
+        self.line.call(DeviceCall::Upload(packages)).await?;
+        Ok(())
+    }
+
+    /// The channels that the hospital offers to this person.
+    ///
+    /// # Errors
+    /// The node refuses.
+    pub async fn offers(&mut self) -> Result<Vec<(Terms, Offer)>, DriverError> {
+        let Answer::Offers(offers) = self.line.call(DeviceCall::Offers).await? else {
+            return Err(DriverError::Answer);
+        };
+        self.learn(&BTreeSet::new()).await?;
+        let verified = |offer: Offer| offer.charter.verify(self.network, &self.facts).ok().map(|terms| (terms, offer));
+        Ok(offers.into_iter().filter_map(verified).collect())
+    }
+
+    /// The person agrees to a channel: the device asks to be let in, or makes its group if it is the first.
+    ///
+    /// # Errors
+    /// It is not offered, or refused.
+    pub async fn join(&mut self, channel: ChannelId, now: Timestamp) -> Result<(), DriverError> {
+        let offers = self.offers().await?;
+        let (_, offer) = offers.into_iter().find(|(terms, _)| terms.channel == channel).ok_or(DriverError::NoOffer)?;
+        self.client.agree(&offer.charter, &self.facts)?;
+        if self.phase(channel)? != Some(Phase::Agreed) {
+            return Ok(());
+        }
+        self.client.say(channel, &Content::Introduce { name: self.name.clone() })?;
+        let (participant, leaf_key) = self.client.leaf(channel)?;
+        match self.line.call(DeviceCall::Join { channel, participant, leaf_key }).await? {
+            Answer::Create(proof) => {
+                self.learn(&BTreeSet::from([offer.consent])).await?;
+                self.client.create(channel, proof, &self.facts, now)?;
+                self.submit(channel).await
+            }
+            Answer::Done => Ok(()),
+            _ => Err(DriverError::Answer),
+        }
+    }
+
+    /// Says something: now if it can be said, otherwise as soon as it can.
+    ///
+    /// # Errors
+    /// It cannot be said in this channel, or not in this form.
+    pub async fn say(&mut self, channel: ChannelId, content: &Content, now: Timestamp) -> Result<(), DriverError> {
+        self.client.say(channel, content)?;
+        self.advance(channel, now).await
+    }
+
+    /// Leaves a channel.
+    ///
+    /// # Errors
+    /// The hub refuses or is away.
+    pub async fn leave(&mut self, channel: ChannelId) -> Result<(), DriverError> {
+        self.line.call(DeviceCall::Leave(channel)).await?;
+        Ok(())
+    }
+
+    /// Takes what waits, does what follows from it, and hands in what is to be said, until nothing moves. Returns what
+    /// happened.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or the store failed.
+    pub async fn sync(&mut self, now: Timestamp) -> Result<Vec<(ChannelId, Event)>, DriverError> {
+        let mut happened = Vec::new();
+        loop {
+            let moved = self.pull(false, now, &mut happened).await?;
+            for (channel, _) in self.client.channels()? {
+                match self.advance(channel, now).await {
+                    // What one hub refuses or cannot take now is tried again, and keeps no other channel waiting.
+                    Ok(()) | Err(DriverError::Refused(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if !moved {
+                return Ok(happened);
+            }
+        }
+    }
+
+    /// As [`Driver::sync`], and waits a while for something to come if nothing is there.
+    ///
+    /// # Errors
+    /// As [`Driver::sync`].
+    pub async fn wait(&mut self, now: Timestamp) -> Result<Vec<(ChannelId, Event)>, DriverError> {
+        let mut happened = self.sync(now).await?;
+        if happened.is_empty() && self.pull(true, now, &mut happened).await? {
+            happened.extend(self.sync(now).await?);
+        }
+        Ok(happened)
+    }
+
+    /// How far the device is in a channel.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn phase(&mut self, channel: ChannelId) -> Result<Option<Phase>, DriverError> {
+        Ok(self.client.channels()?.into_iter().find(|(one, _)| *one == channel).map(|(_, phase)| phase))
+    }
+
+    /// Asks the node what the ledger says about consents, afresh.
+    async fn learn(&mut self, consents: &BTreeSet<ConsentId>) -> Result<(), DriverError> {
+        let call = DeviceCall::Facts(consents.iter().copied().collect());
+        let Answer::Facts(facts) = self.line.call(call).await? else { return Err(DriverError::Answer) };
+        self.facts.hospitals = facts.hospitals;
+        self.facts.consents.extend(facts.consents);
+        Ok(())
+    }
+}
