@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use semblance_contract::state::{CaseView, ConsentView, LookupRecord, LookupRow, RotationRecord};
-use semblance_contract::wire::{
-    ConsentArgument, EpochKeyArgument, Fingerprints, Handle, Handles, List, Maybe, OfOrganisation, OfOrganisationOnDay,
-    Opaque, OrganisationArgument, Outcomes, Page, PageRequest, PublishCases, PublishItem, RequestArgument,
-    SignedStatement, SignedStatements, TRANSIENT_FINGERPRINTS, Withdrawn,
+use semblance_contract::state::{
+    CaseView, ChannelRecord, ConsentView, IntroductionRow, LookupRecord, LookupRow, RotationRecord,
 };
+use semblance_contract::wire::{
+    ChannelArgument, ConsentArgument, EpochKeyArgument, Fingerprints, GroupTopicArgument, Handle, Handles,
+    IntroductionArgument, List, Maybe, OfOrganisation, OfOrganisationOnDay, Opaque, OpenGroup, OrganisationArgument,
+    Outcomes, Page, PageRequest, PublishCases, PublishItem, RequestArgument, SignedStatement, SignedStatements,
+    TRANSIENT_FINGERPRINTS, Withdrawn,
+};
+use semblance_core::channel::SealedTopic;
 use semblance_core::denial::Denial;
 use semblance_core::encode::DecodeError;
 use semblance_core::epoch::{Epoch, SealedEpochKey};
-use semblance_core::id::{CaseHandle, ConsentId, OrganisationId, RequestId};
+use semblance_core::id::{CaseHandle, ChannelId, ConsentId, IntroductionId, OrganisationId, RequestId};
 use semblance_core::organisation::Organisation;
 use semblance_core::patient_key::PatientKeyEntry;
 use semblance_core::record::Record;
@@ -89,6 +93,41 @@ impl Chain {
     pub(crate) async fn deny(&self, denials: Vec<Denial>) -> Result<ItemOutcomes, LedgerError> {
         let denials = list::<_, { semblance_core::limits::DENIAL_BATCH_MAX }>(denials)?;
         self.own_batch("record_denials", &denials).await
+    }
+
+    pub(crate) async fn propose(&self, proposal: SignedBytes) -> Result<(), LedgerError> {
+        self.own_submit("propose_introduction", &SignedStatement(proposal)).await.map(|_| ())
+    }
+
+    pub(crate) async fn answer(&self, answer: SignedBytes) -> Result<(), LedgerError> {
+        self.own_submit("answer_introduction", &SignedStatement(answer)).await.map(|_| ())
+    }
+
+    pub(crate) async fn open_channel(&self, opening: SignedBytes) -> Result<(), LedgerError> {
+        self.own_submit("open_channel", &SignedStatement(opening)).await.map(|_| ())
+    }
+
+    pub(crate) async fn open_group(&self, group: &OpenGroup) -> Result<(), LedgerError> {
+        self.own_submit("open_group", group).await.map(|_| ())
+    }
+
+    pub(crate) async fn introduction(&self, id: IntroductionId) -> Result<Option<IntroductionRow>, LedgerError> {
+        Ok(self.query::<Maybe<IntroductionRow>>("introduction", &IntroductionArgument(id)).await?.0)
+    }
+
+    pub(crate) async fn channel(&self, id: ChannelId) -> Result<Option<ChannelRecord>, LedgerError> {
+        Ok(self.query::<Maybe<ChannelRecord>>("channel", &ChannelArgument(id)).await?.0)
+    }
+
+    /// A symptom group's topic, as it was sealed to this hospital.
+    pub(crate) async fn own_topic(&self, group: ChannelId) -> Result<Option<SealedTopic>, LedgerError> {
+        let argument = GroupTopicArgument { group, hospital: self.ledger.organisation().clone() };
+        Ok(self.query::<Maybe<SealedTopic>>("group_topic", &argument).await?.0)
+    }
+
+    /// All members, in order of name.
+    pub(crate) async fn members(&self) -> Result<Vec<Organisation>, LedgerError> {
+        self.pages("organisations", |page| page).await
     }
 
     pub(crate) async fn case(&self, handle: CaseHandle) -> Result<Option<CaseView>, LedgerError> {

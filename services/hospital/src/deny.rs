@@ -75,6 +75,23 @@ impl HospitalService {
         outbox::add(tx, Kind::Deny, &denial.id.to_string(), &denial.encode(), now)
     }
 
+    /// Records a denial in the local audit alone and turns it into the error that the caller gets: for what concerns
+    /// channels, of which the ledger shall not show that somebody used them.
+    pub(crate) async fn refuse_quietly<T>(
+        &self,
+        actor: &str,
+        action: &'static str,
+        subject: &str,
+        code: Denied,
+        message: &str,
+    ) -> Result<T, HospitalError> {
+        let (actor, subject, now) = (actor.to_owned(), subject.to_owned(), self.now());
+        tracing::info!(code = code.as_str(), action, "denied");
+        let line = move |tx: &rusqlite::Transaction<'_>| audit::add(tx, now, &actor, action, &subject, code.as_str());
+        self.store().run(line).await?;
+        Err(HospitalError::denied(code, message))
+    }
+
     /// Records a denial and turns it into the error that the caller gets.
     pub(crate) async fn refuse<T>(
         &self,
@@ -112,5 +129,18 @@ const fn public_code(code: Denied) -> Option<DenialCode> {
         // A stranger who knocks could else fill the ledger.
         Denied::NotAuthorised => return None,
         Denied::ConsentLive | Denied::InvalidConsent | Denied::UnknownRequest | Denied::EntryBehind => return None,
+        // Who wants to meet whom, and who talks, is nobody else's business.
+        Denied::ConsentScope
+        | Denied::UnknownMatch
+        | Denied::UnknownReceipt
+        | Denied::UnknownHospital
+        | Denied::UnknownIntroduction
+        | Denied::IntroductionExists
+        | Denied::IntroductionEnded
+        | Denied::NotAccepted
+        | Denied::UnknownChannel
+        | Denied::ChannelEnded
+        | Denied::ChannelWaits
+        | Denied::InvalidTopic => return None,
     })
 }

@@ -82,6 +82,30 @@ crate::store::words! {
         NoEntry = "no-entry",
         /// The answer does not agree with the entry on the own ledger.
         EntryMismatch = "entry-mismatch",
+        /// The consent does not allow this: contact, or symptom groups.
+        ConsentScope = "consent-scope",
+        /// The look-up showed no case at that place.
+        UnknownMatch = "unknown-match",
+        /// No receipt of that look-up is of that place.
+        UnknownReceipt = "unknown-receipt",
+        /// The other hospital's record on the ledger cannot be used.
+        UnknownHospital = "unknown-hospital",
+        /// This hospital has no such introduction.
+        UnknownIntroduction = "unknown-introduction",
+        /// The introduction was proposed before.
+        IntroductionExists = "introduction-exists",
+        /// The introduction was answered, has expired, or a consent that it rests on has ended.
+        IntroductionEnded = "introduction-ended",
+        /// The introduction is not accepted by both sides.
+        NotAccepted = "not-accepted",
+        /// This hospital knows no such channel.
+        UnknownChannel = "unknown-channel",
+        /// The channel is not open: the ledger refused it, or a consent that it rests on has ended.
+        ChannelEnded = "channel-ended",
+        /// The opening waits for the ledger.
+        ChannelWaits = "channel-waits",
+        /// The symptoms are no topic of a group.
+        InvalidTopic = "invalid-topic",
         /// The caller is none of this hospital's people.
         NotAuthorised = "not-authorised",
     }
@@ -122,7 +146,7 @@ impl HospitalError {
                 )
                 | Self::Seeds(SeedError::Unavailable(_))
                 | Self::Matcher(MatcherError::Unavailable(_))
-                | Self::Denied { code: Denied::EntryBehind, .. }
+                | Self::Denied { code: Denied::EntryBehind | Denied::ChannelWaits, .. }
         )
     }
 }

@@ -12,12 +12,14 @@ use semblance_core::token::EpochNumber;
 use semblance_ledger::{BlockEvents, Validation};
 
 use crate::error::HospitalError;
+use crate::introduction::IntroductionChange;
 use crate::service::HospitalService;
 use crate::settled::{end_publication, end_publications};
+use crate::store::channel::{self, StoredChannel};
 use crate::store::consent::{self, ConsentState};
 use crate::store::publication::{self, PublicationState};
 use crate::store::receipt::{self, Receipt};
-use crate::store::{StoreError, audit, closed_epoch, setting};
+use crate::store::{StoreError, audit, closed_epoch, introduction, setting};
 
 /// How long the running node waits before it looks at the outbox again.
 const TICK: Duration = Duration::from_secs(1);
@@ -134,6 +136,11 @@ impl HospitalService {
                 self.inner.seeds.forget(epoch);
                 vec![Change::Closed(epoch)]
             }
+            Event::IntroductionProposed(id, proposer) => self.read_proposal(id, &proposer, block.timestamp).await?,
+            Event::IntroductionAnswered(id, hospital, _) => self.read_answer(id, &hospital, block.timestamp).await?,
+            Event::ChannelOpened(id, hub, fence) | Event::GroupOpened(id, hub, fence) => {
+                self.read_channel(id, &hub, fence, block.timestamp).await?
+            }
             _ => Vec::new(),
         })
     }
@@ -152,9 +159,12 @@ impl HospitalService {
                             if consent::get(tx, id)?.is_some_and(|ours| ours.state != ConsentState::Withdrawn) {
                                 consent::set_state(tx, id, ConsentState::Withdrawn, None)?;
                             }
+                            introduction::end_of(tx, id)?;
                             end_publications(tx, id, &handles, now)?;
                         }
                         Change::Expired(handle) => end_one(tx, handle, now)?,
+                        Change::Introduction(change) => change.apply(tx, now)?,
+                        Change::Channel(opened) => channel::put(tx, &opened)?,
                         Change::Closed(epoch) => {
                             closed_epoch::add(tx, epoch)?;
                             for handle in publication::live_in(tx, epoch)? {
@@ -182,6 +192,7 @@ impl HospitalService {
         let handles = self
             .store()
             .run(move |tx| -> Result<_, StoreError> {
+                introduction::expire(tx, now)?;
                 let mut handles = Vec::new();
                 for overdue in consent::overdue(tx, now, crate::step::CHUNK)? {
                     let standing = publication::of_consent(tx, overdue.consent)?;
@@ -218,6 +229,9 @@ pub(crate) enum Change {
     Withdrawn(ConsentId, Vec<CaseHandle>),
     Expired(CaseHandle),
     Closed(EpochNumber),
+    Introduction(IntroductionChange),
+    /// A channel of ours, or a symptom group, was opened or has another hub.
+    Channel(Box<StoredChannel>),
     /// Something on the ledger is not as it should be; the audit shall say so.
     Doubt {
         action: &'static str,

@@ -3,7 +3,7 @@
 use semblance_core::case::case_commitment;
 use semblance_core::consent::{Consent, ConsentParts, Scope, Scopes};
 use semblance_core::encode::Writer;
-use semblance_core::id::{ConsentId, Digest};
+use semblance_core::id::{ConsentId, Digest, NetworkId};
 use semblance_core::signature::{SignedBytes, SigningKey, Statement};
 use semblance_core::time::{Day, Timestamp};
 
@@ -168,4 +168,21 @@ pub(crate) fn live_consent(
         ConsentState::Withdrawing | ConsentState::Withdrawn => Err(Denied::WithdrawnConsent),
         ConsentState::Queued | ConsentState::Refused => Err(Denied::NoConsent),
     })
+}
+
+/// The newest consent of a case, if it holds now and allows this.
+pub(crate) fn live_consent_for(
+    tx: &rusqlite::Transaction<'_>,
+    id: &LocalCaseId,
+    scope: Scope,
+    network: NetworkId,
+    now: Timestamp,
+) -> Result<Result<StoredConsent, Denied>, StoreError> {
+    let found = match live_consent(tx, id, now)? {
+        Ok(found) => found,
+        Err(code) => return Ok(Err(code)),
+    };
+    let signed = Consent::decode(&found.statement, network);
+    let signed = signed.map_err(|_| StoreError::Damaged("a stored consent".to_owned()))?;
+    Ok(if signed.scopes.allow(scope) { Ok(found) } else { Err(Denied::ConsentScope) })
 }

@@ -10,7 +10,7 @@ use semblance_core::id::{NetworkId, OrganisationId};
 use semblance_core::limits::PROPOSAL_SKEW_MILLIS;
 use semblance_core::organisation::{KeyRotation, Organisation};
 use semblance_core::sealing::SealingKeyId;
-use semblance_core::signature::VerifyingKey;
+use semblance_core::signature::{Statement, Unverified, VerifyingKey};
 use semblance_core::time::Timestamp;
 use semblance_ledger::members::followed;
 
@@ -103,6 +103,12 @@ impl Member {
             .map(|(_, (key, _))| key)
     }
 
+    /// What a claim says, if a signing key signed it that was valid about that time.
+    pub(crate) fn verified<T: Statement + Clone>(&self, claim: &Unverified<T>, at: Timestamp) -> Option<T> {
+        let signed = self.keys_at(at).find_map(|key| claim.clone().verify(key).ok());
+        signed.map(|signed| signed.into_parts().0)
+    }
+
     /// When a sealing key was replaced.
     pub(crate) fn sealing_key_ended(&self, id: SealingKeyId) -> Option<Timestamp> {
         self.sealing.iter().find(|(next, _)| next.0 == id.0.saturating_add(1)).map(|(_, at)| *at)
@@ -159,7 +165,7 @@ impl HospitalService {
 mod tests {
     use semblance_core::organisation::{OrganisationKind, SealingKey, TlsRoot};
     use semblance_core::sealing::SealingSecret;
-    use semblance_core::signature::{SigningKey, Statement};
+    use semblance_core::signature::SigningKey;
 
     use super::*;
 

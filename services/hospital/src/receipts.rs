@@ -82,11 +82,6 @@ impl HospitalService {
             Ok(member) => member,
             Err(doubt) => return Ok(Err(doubt.as_str())),
         };
-        for key in member.keys_at(block.timestamp) {
-            if let Ok(signed) = claim.clone().verify(key) {
-                return Ok(Ok(signed.into_parts().0));
-            }
-        }
-        Ok(Err("bad-signature"))
+        Ok(member.verified(&claim, block.timestamp).ok_or("bad-signature"))
     }
 }

@@ -29,7 +29,18 @@ use crate::store::outbox::{self, Kind, Waiting};
 
 /// The order in which kinds are sent. Nothing may delay a withdrawal; keys come before the consents they sign, and
 /// these before what is published under them.
-const ORDER: [Kind; 6] = [Kind::Withdraw, Kind::RegisterKey, Kind::Grant, Kind::Publish, Kind::Purge, Kind::Deny];
+const ORDER: [Kind; 10] = [
+    Kind::Withdraw,
+    Kind::RegisterKey,
+    Kind::Grant,
+    Kind::Publish,
+    Kind::Purge,
+    Kind::Propose,
+    Kind::Answer,
+    Kind::OpenChannel,
+    Kind::OpenGroup,
+    Kind::Deny,
+];
 
 /// What sending came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -44,7 +55,7 @@ pub struct SendReport {
 }
 
 /// What is to be done with one operation after it was sent.
-enum Settled {
+pub(crate) enum Settled {
     /// It stands on the ledger.
     Done,
     /// A withdrawal stands on the ledger and took these cases out.
@@ -107,6 +118,9 @@ impl HospitalService {
                 Ok(consents) => self.inner.chain.grant(consents).await,
                 Err(error) => Err(damaged(&error)),
             },
+            Kind::Propose | Kind::Answer | Kind::OpenChannel | Kind::OpenGroup => {
+                return self.send_single(kind, batch).await;
+            }
             Kind::Publish => self.send_publications(batch).await,
             Kind::Purge => self.send_purges(batch).await,
             Kind::Deny => match decode_all(batch, Denial::decode) {
@@ -293,14 +307,14 @@ fn decode_all<T>(batch: &[Waiting], decode: impl Fn(&[u8]) -> Result<T, DecodeEr
     batch.iter().map(|waiting| decode(&waiting.payload)).collect()
 }
 
-fn signed_bytes(payload: &[u8]) -> Result<SignedBytes, DecodeError> {
+pub(crate) fn signed_bytes(payload: &[u8]) -> Result<SignedBytes, DecodeError> {
     let mut reader = Reader::new(payload);
     let source = SignedBytes::read(&mut reader)?;
     reader.finish()?;
     Ok(source)
 }
 
-fn damaged(error: &DecodeError) -> LedgerError {
+pub(crate) fn damaged(error: &DecodeError) -> LedgerError {
     LedgerError::Malformed(format!("an operation in the outbox: {error}"))
 }
 

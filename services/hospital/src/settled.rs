@@ -1,14 +1,15 @@
 //! Writes down how an operation on the ledger ended, and what follows from it.
 
 use semblance_contract::Code;
-use semblance_core::id::{CaseHandle, ConsentId, Digest};
+use semblance_core::id::{CaseHandle, ConsentId, Digest, IntroductionId};
 use semblance_core::time::Timestamp;
 
 use crate::store::consent::{self, ConsentState};
+use crate::store::introduction::{self, IntroductionState};
 use crate::store::outbox::{self, Kind, Waiting};
 use crate::store::patient_key::{self, KeyState};
 use crate::store::publication::{self, PublicationState};
-use crate::store::{StoreError, audit, closed_epoch};
+use crate::store::{StoreError, audit, channel, closed_epoch};
 
 /// Writes down how an operation ended; `code` is absent when it stands on the ledger, `ended` are the cases that it
 /// took out there.
@@ -49,8 +50,30 @@ pub(crate) fn record(
         Kind::Purge if code == Some(Code::UnknownCase.as_str()) => {
             publication::set_state(tx, parse(subject)?, PublicationState::Refused, code)
         }
+        Kind::Propose => settle_introduction(tx, parse(subject)?, IntroductionState::Queued, code),
+        Kind::Answer => settle_introduction(tx, parse(subject)?, IntroductionState::Answering, code),
+        Kind::OpenChannel | Kind::OpenGroup => channel::settle(tx, parse(subject)?, code),
         Kind::Purge | Kind::Deny => Ok(()),
     }
+}
+
+/// Writes down how a proposal or an answer ended, unless the introduction has ended or was answered meanwhile.
+fn settle_introduction(
+    tx: &rusqlite::Transaction<'_>,
+    id: IntroductionId,
+    waiting: IntroductionState,
+    code: Option<&str>,
+) -> Result<(), StoreError> {
+    let Some(found) = introduction::get(tx, id)?.filter(|found| found.state == waiting) else { return Ok(()) };
+    let (state, code) = match (code, waiting) {
+        (Some(code), _) if code == Code::IntroductionExpired.as_str() => (IntroductionState::Expired, Some(code)),
+        (Some(code), _) => (IntroductionState::Refused, Some(code)),
+        (None, IntroductionState::Queued) => (IntroductionState::Proposed, None),
+        (None, _) if found.own.is_some() => (IntroductionState::Accepted, None),
+        // With the reason that was given.
+        (None, _) => (IntroductionState::Declined, found.code.as_deref()),
+    };
+    introduction::set_state(tx, id, state, code)
 }
 
 fn record_publication(

@@ -8,9 +8,8 @@ mod matcher;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use semblance_core::organisation::Role;
-use semblance_channels::node::ChannelService;
 use semblance_channels::relay::{ChannelAdminService, RelayService};
+use semblance_core::organisation::Role;
 use semblance_hospital::HospitalService;
 use semblance_hospital::rpc::HospitalRpc;
 use semblance_ledger::Ledger;

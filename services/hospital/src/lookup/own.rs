@@ -64,7 +64,7 @@ impl HospitalService {
     }
 
     /// A symptom with its name.
-    pub(super) fn symptom(&self, term: TermId) -> Symptom {
+    pub(crate) fn symptom(&self, term: TermId) -> Symptom {
         let label = self.inner.vocabulary.label(term).unwrap_or_default().to_owned();
         Symptom { id: term.to_string(), label }
     }

@@ -1,5 +1,6 @@
 //! The hospital's gRPC, for its own people's programs: a caller shows a certificate of this very hospital.
 
+mod contact;
 // Open to the fuzz targets alone.
 #[doc(hidden)]
 pub mod convert;
@@ -204,6 +205,62 @@ impl v1::hospital_server::Hospital for HospitalRpc {
         let (skip, limit) = (convert::skip(message.skip)?, convert::limit(message.limit)?);
         let receipts = self.service.receipts(case, skip, limit).await.map_err(|error| status(&error))?;
         Ok(Response::new(v1::ListReceiptsResponse { receipts: receipts.into_iter().map(Into::into).collect() }))
+    }
+
+    async fn introduce(
+        &self,
+        request: Request<v1::IntroduceRequest>,
+    ) -> Result<Response<v1::IntroduceResponse>, Status> {
+        let actor = self.actor(&request).await?;
+        contact::introduce(&self.service, &actor, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn answer_introduction(
+        &self,
+        request: Request<v1::AnswerIntroductionRequest>,
+    ) -> Result<Response<v1::AnswerIntroductionResponse>, Status> {
+        let actor = self.actor(&request).await?;
+        contact::answer(&self.service, &actor, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_introductions(
+        &self,
+        request: Request<v1::ListIntroductionsRequest>,
+    ) -> Result<Response<v1::ListIntroductionsResponse>, Status> {
+        self.actor(&request).await?;
+        contact::introductions(&self.service, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn open_channel(
+        &self,
+        request: Request<v1::OpenChannelRequest>,
+    ) -> Result<Response<v1::OpenChannelResponse>, Status> {
+        let actor = self.actor(&request).await?;
+        contact::open_channel(&self.service, &actor, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn open_group(
+        &self,
+        request: Request<v1::OpenGroupRequest>,
+    ) -> Result<Response<v1::OpenGroupResponse>, Status> {
+        let actor = self.actor(&request).await?;
+        contact::open_group(&self.service, &actor, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_channels(
+        &self,
+        request: Request<v1::ListChannelsRequest>,
+    ) -> Result<Response<v1::ListChannelsResponse>, Status> {
+        self.actor(&request).await?;
+        contact::channels(&self.service, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_group_offers(
+        &self,
+        request: Request<v1::ListGroupOffersRequest>,
+    ) -> Result<Response<v1::ListGroupOffersResponse>, Status> {
+        let actor = self.actor(&request).await?;
+        contact::offers(&self.service, &actor, request.into_inner()).await.map(Response::new)
     }
 
     async fn list_audit(

@@ -53,15 +53,22 @@ const fn source_text(error: &SourceError) -> &'static str {
 
 const fn denied(code: Denied) -> Code {
     match code {
-        Denied::UnknownCase | Denied::UnknownRequest => Code::NotFound,
+        Denied::UnknownCase
+        | Denied::UnknownRequest
+        | Denied::UnknownMatch
+        | Denied::UnknownReceipt
+        | Denied::UnknownIntroduction
+        | Denied::UnknownChannel => Code::NotFound,
         Denied::Malformed
         | Denied::InvalidConsent
         | Denied::TooFewTerms
         | Denied::UnknownTerm
-        | Denied::UnknownMatcher => Code::InvalidArgument,
+        | Denied::UnknownMatcher
+        | Denied::InvalidTopic => Code::InvalidArgument,
+        Denied::IntroductionExists => Code::AlreadyExists,
         Denied::BudgetClinician | Denied::BudgetHospital => Code::ResourceExhausted,
         Denied::NoEntry | Denied::EntryMismatch => Code::Aborted,
-        Denied::EntryBehind => Code::Unavailable,
+        Denied::EntryBehind | Denied::ChannelWaits => Code::Unavailable,
         Denied::NotAuthorised => Code::PermissionDenied,
         Denied::NotRegistered
         | Denied::NoConsent
@@ -72,7 +79,12 @@ const fn denied(code: Denied) -> Code {
         | Denied::NotCurrent
         | Denied::WrongEpoch
         | Denied::VocabularyMismatch
-        | Denied::ExpiredRequest => Code::FailedPrecondition,
+        | Denied::ExpiredRequest
+        | Denied::ConsentScope
+        | Denied::UnknownHospital
+        | Denied::IntroductionEnded
+        | Denied::NotAccepted
+        | Denied::ChannelEnded => Code::FailedPrecondition,
     }
 }
 

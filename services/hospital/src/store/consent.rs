@@ -5,7 +5,7 @@ use semblance_core::id::ConsentId;
 use semblance_core::time::Timestamp;
 
 use super::case::LocalCaseId;
-use super::{StoreError, blob, millis, moment, parsed, words};
+use super::{StoreError, blob, introduction, millis, moment, parsed, words};
 
 words! {
     /// How far a consent got.
@@ -115,7 +115,7 @@ pub fn overdue(tx: &Transaction<'_>, now: Timestamp, limit: usize) -> Result<Vec
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Records how far a consent got.
+/// Records how far a consent got. With one that ends, what rests on it ends: introductions, and channels opened on them.
 ///
 /// # Errors
 /// Failing storage.
@@ -130,5 +130,10 @@ pub fn set_state(
         state.as_str(),
         code
     ])?;
-    Ok(())
+    match state {
+        ConsentState::Withdrawing | ConsentState::Withdrawn | ConsentState::Expired => {
+            introduction::end_of(tx, consent)
+        }
+        ConsentState::Queued | ConsentState::Live | ConsentState::Refused => Ok(()),
+    }
 }

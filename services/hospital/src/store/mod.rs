@@ -5,9 +5,12 @@
 //! deleted rows are overwritten. Whoever can read the file can read the patients: encrypt the disk it lies on.
 
 pub mod audit;
+pub mod care;
 pub mod case;
+pub mod channel;
 pub mod closed_epoch;
 pub mod consent;
+pub mod introduction;
 pub mod lookup;
 pub mod member;
 pub mod outbox;
@@ -26,7 +29,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 /// Marks a file as a hospital's store ("SEMH").
 const APPLICATION_ID: i32 = 0x5345_4d48;
 /// One script for each version of the layout, in order; a script is never changed once released.
-const MIGRATIONS: &[&str] = &[include_str!("schema-1.sql"), include_str!("schema-2.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema-1.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -214,6 +217,27 @@ where
     })
 }
 
+/// Reads a column of words that `from_word` knows.
+fn word<T>(row: &rusqlite::Row<'_>, column: usize, from_word: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    from_word(&text).ok_or_else(|| {
+        let error = Box::new(WordError(std::any::type_name::<T>()));
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error)
+    })
+}
+
+/// Reads a column that holds a layout.
+fn decoded<T>(
+    row: &rusqlite::Row<'_>,
+    column: usize,
+    decode: impl Fn(&[u8]) -> Result<T, semblance_core::encode::DecodeError>,
+) -> rusqlite::Result<T> {
+    let bytes: Vec<u8> = row.get(column)?;
+    decode(&bytes).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Blob, Box::new(error))
+    })
+}
+
 /// A number as SQLite stores it; none of ours reaches 2^63.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -307,7 +331,7 @@ mod tests {
         drop(Store::open(&path).unwrap());
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let newer = Store::open(&path).err().unwrap();
-        assert!(matches!(newer, StoreError::Newer { found: 99, supported: 2 }), "{newer}");
+        assert!(matches!(newer, StoreError::Newer { found: 99, supported: 3 }), "{newer}");
 
         let other = folder.path().join("other.db");
         Connection::open(&other).unwrap().execute_batch("CREATE TABLE stranger (a)").unwrap();
@@ -344,6 +368,7 @@ mod tests {
                 assert_eq!((asked.slot, asked.count, asked.state), (7, 10, lookup::LookupState::Asked));
                 assert_eq!(slot::first_free(tx, asked.day, 7)?, Some(8));
                 assert_eq!(audit::page(tx, 0, 9)?[0].clinician, None);
+                assert!(introduction::page(tx, 0, 9)?.is_empty() && channel::page(tx, 0, 9)?.is_empty());
                 Ok(())
             })
             .unwrap();

@@ -21,6 +21,14 @@ words! {
         Publish = "publish",
         /// The purge of a withdrawn fingerprint.
         Purge = "purge",
+        /// A proposed introduction.
+        Propose = "propose",
+        /// The answer to one.
+        Answer = "answer",
+        /// The opening of a channel.
+        OpenChannel = "open-channel",
+        /// The opening of a symptom group.
+        OpenGroup = "open-group",
         /// A denial, for every member to see.
         Deny = "deny",
     }

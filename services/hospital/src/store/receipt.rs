@@ -1,6 +1,6 @@
 //! Who found this hospital's cases: the receipts on the ledger that its keys opened.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 use semblance_core::id::{CaseHandle, OrganisationId, RequestId};
 use semblance_core::time::Timestamp;
 
@@ -34,6 +34,26 @@ pub struct Receipt {
     pub block: u64,
     /// The block's time.
     pub at: Timestamp,
+}
+
+const COLUMNS: &str = "request, slot, handle, local_id, asker, purpose, short, matcher, rank, height, block, at";
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Receipt> {
+    let known = row.get_ref(3)? != rusqlite::types::ValueRef::Null;
+    Ok(Receipt {
+        request: RequestId::from_bytes(blob(row, 0)?),
+        slot: row.get(1)?,
+        handle: CaseHandle::from_bytes(blob(row, 2)?),
+        local_id: if known { Some(parsed(row, 3)?) } else { None },
+        asker: parsed(row, 4)?,
+        purpose: row.get(5)?,
+        short: row.get(6)?,
+        matcher: parsed(row, 7)?,
+        rank: row.get(8)?,
+        height: unsigned(row, 9)?,
+        block: unsigned(row, 10)?,
+        at: moment(row, 11)?,
+    })
 }
 
 /// Stores a receipt; one that is there already is left as it is.
@@ -72,28 +92,31 @@ pub fn page(
     skip: usize,
     limit: usize,
 ) -> Result<Vec<Receipt>, StoreError> {
-    let mut select = tx.prepare_cached(
-        "SELECT request, slot, handle, local_id, asker, purpose, short, matcher, rank, height, block, at FROM receipts
-         WHERE ?1 IS NULL OR local_id = ?1 ORDER BY block DESC, request, slot LIMIT ?2 OFFSET ?3",
-    )?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM receipts WHERE ?1 IS NULL OR local_id = ?1
+         ORDER BY block DESC, request, slot LIMIT ?2 OFFSET ?3"
+    );
+    let mut select = tx.prepare_cached(&sql)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let skip = i64::try_from(skip).unwrap_or(i64::MAX);
-    let rows = select.query_map(params![case.map(LocalCaseId::as_str), limit, skip], |row| {
-        let known = row.get_ref(3)? != rusqlite::types::ValueRef::Null;
-        Ok(Receipt {
-            request: RequestId::from_bytes(blob(row, 0)?),
-            slot: row.get(1)?,
-            handle: CaseHandle::from_bytes(blob(row, 2)?),
-            local_id: if known { Some(parsed(row, 3)?) } else { None },
-            asker: parsed(row, 4)?,
-            purpose: row.get(5)?,
-            short: row.get(6)?,
-            matcher: parsed(row, 7)?,
-            rank: row.get(8)?,
-            height: unsigned(row, 9)?,
-            block: unsigned(row, 10)?,
-            at: moment(row, 11)?,
-        })
-    })?;
+    let rows = select.query_map(params![case.map(LocalCaseId::as_str), limit, skip], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Reads the receipt of a look-up that stood in a slot.
+///
+/// # Errors
+/// Failing storage.
+pub fn in_slot(tx: &Transaction<'_>, request: RequestId, slot: u8) -> Result<Option<Receipt>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM receipts WHERE request = ?1 AND slot = ?2");
+    Ok(tx.prepare_cached(&sql)?.query_row(params![request.as_bytes(), slot], read).optional()?)
+}
+
+/// Reads the receipt of a look-up for the case at a place of the answer.
+///
+/// # Errors
+/// Failing storage.
+pub fn at_rank(tx: &Transaction<'_>, request: RequestId, rank: u8) -> Result<Option<Receipt>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM receipts WHERE request = ?1 AND rank = ?2 ORDER BY slot LIMIT 1");
+    Ok(tx.prepare_cached(&sql)?.query_row(params![request.as_bytes(), rank], read).optional()?)
 }

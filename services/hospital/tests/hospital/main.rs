@@ -4,8 +4,11 @@
 mod authority;
 mod crashes;
 mod denials;
+mod false_introductions;
 mod forged;
+mod groups;
 mod grpc;
+mod introductions;
 mod lies;
 mod life_of_a_case;
 mod life_of_a_lookup;

@@ -267,14 +267,28 @@ impl World {
 
     /// Imports, registers, takes consents and publishes.
     pub(crate) async fn publish(&self, hospital: &HospitalService, cases: &[(&str, &[&str])]) {
+        self.publish_under(hospital, cases, ConsentTerms::usual().unwrap()).await;
+    }
+
+    /// As [`Self::publish`], for patients who agree to this.
+    pub(crate) async fn publish_under(
+        &self,
+        hospital: &HospitalService,
+        cases: &[(&str, &[&str])],
+        terms: ConsentTerms,
+    ) {
         self.import(hospital, cases).await;
         let count = cases.len() as u64;
-        let all = || Selection::All;
-        assert_eq!(hospital.register("operator", all()).await.unwrap().done, count);
-        let terms = ConsentTerms::usual().unwrap();
-        assert_eq!(hospital.consent("operator", all(), terms).await.unwrap().done, count);
-        let published = hospital.publish("operator", all()).await.unwrap();
+        let these = || Selection::Cases(cases.iter().map(|(case, _)| case.parse().unwrap()).collect());
+        assert_eq!(hospital.register("operator", these()).await.unwrap().done, count);
+        assert_eq!(hospital.consent("operator", these(), terms).await.unwrap().done, count);
+        let published = hospital.publish("operator", these()).await.unwrap();
         assert_eq!((published.done, published.refused.len()), (count, 0), "{published:?}");
+    }
+
+    /// A member's signing key.
+    pub(crate) fn signing(&self, name: &str) -> &SigningKey {
+        &self.members[&id(name)].signing
     }
 
     pub(crate) fn authority(&self, name: &str) -> &Authority {

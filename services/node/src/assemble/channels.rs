@@ -16,7 +16,7 @@ use semblance_core::channel::ChannelKind;
 use semblance_core::id::{ChannelId, ConsentId, OrganisationId};
 use semblance_core::organisation::Role;
 use semblance_core::signature::{SignedBytes, SigningKey, Statement};
-use semblance_hospital::{HospitalService, channel};
+use semblance_hospital::{ChannelPart, HospitalService};
 use semblance_ledger::Ledger;
 use semblance_ledger::client::LedgerClient;
 use semblance_web::Tls;
@@ -135,7 +135,7 @@ async fn take_up(channels: &ChannelService, hospital: &HospitalService) {
 }
 
 /// A charter of the hospital's, as channels carry it.
-fn wire(charter: channel::Charter) -> Charter {
+fn wire(charter: semblance_hospital::Charter) -> Charter {
     let opening = match charter.kind {
         ChannelKind::Group => Opening::Group(charter.opening),
         ChannelKind::Match | ChannelKind::Patients => Opening::Channel(charter.opening),
@@ -162,11 +162,7 @@ impl Authority for HospitalAuthority {
             PersonRole::Patient => self.hospital.patients_channels(person).await,
         };
         let parts = parts.map_err(|error| AuthorityError(error.code().to_owned()))?;
-        let part = |part: channel::ChannelPart| Part {
-            charter: wire(part.charter),
-            consent: part.consent,
-            about: part.about,
-        };
+        let part = |part: ChannelPart| Part { charter: wire(part.charter), consent: part.consent, about: part.about };
         Ok(parts.into_iter().map(part).collect())
     }
 

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod cases;
 pub mod import;
+pub mod introductions;
 pub mod lookup;
 pub mod lookups;
 pub mod receipts;
