@@ -22,6 +22,11 @@ pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256
 const OUT_OF_ORDER: u32 = 50;
 const LOST: u32 = 1000;
 
+/// Bytes of a confirmation tag of the suite, and of a signature, with the length that stands before it.
+const TAG_BYTES: usize = 32;
+const SIGNATURE_BYTES: usize = 64;
+const SIGNATURE_LENGTH: [u8; 2] = [0x40, 0x40];
+
 /// Bytes are not the MLS object they should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {why}")]
@@ -208,6 +213,16 @@ pub fn check_package(package: &KeyPackage, now: Timestamp) -> Result<(), MlsErro
         return Err(error("with other capabilities than ours"));
     }
     identity_of(package.leaf_node()).map(|_| ())
+}
+
+/// The confirmation tag and the signer's leaf in the bytes of a GroupInfo message of our suite, which end with them and
+/// the signature (RFC 9420 section 12.4.3). openmls keeps both to itself.
+#[must_use]
+pub fn end_of_group_info(bytes: &[u8]) -> Option<([u8; TAG_BYTES], u32)> {
+    let rest = bytes.strip_suffix(bytes.last_chunk::<SIGNATURE_BYTES>()?)?;
+    let (rest, signer) = rest.strip_suffix(&SIGNATURE_LENGTH)?.split_last_chunk()?;
+    let (rest, tag) = rest.split_last_chunk()?;
+    (rest.last() == Some(&(TAG_BYTES as u8))).then_some((*tag, u32::from_be_bytes(*signer)))
 }
 
 /// Writes an MLS object.

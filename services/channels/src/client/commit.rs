@@ -46,6 +46,11 @@ impl<K: KeyValue> Desk<'_, K> {
 
     fn merge(&self, group: &mut MlsGroup, staged: StagedCommit, change: Change) -> Result<Vec<Event>, ClientError> {
         let removed = staged.self_removed();
+        let own = self.rows.own_leaf()?.map(|leaf| leaf.participant);
+        if removed && change.rejoined.is_some() && change.rejoined == own {
+            // This device joined again and does not remember it: it has not left, and cannot follow.
+            return Err(ClientError::Phase);
+        }
         group.merge_staged_commit(&self.provider, staged).map_err(ClientError::mls)?;
         if removed {
             let row = self.rows.channel()?;

@@ -11,7 +11,7 @@ use super::{Client, ClientError};
 use crate::mls;
 use crate::provider::LeafSigner;
 use crate::store::Store;
-use crate::wire::{Creation, Facts, Submission};
+use crate::wire::{Creation, Facts, Refusal, Submission};
 
 impl<S: Store> Client<S> {
     /// Makes the channel's group with this device as its only member, to be handed to the hub. `proof` is the
@@ -75,13 +75,17 @@ impl<S: Store> Client<S> {
     }
 
     /// The hub did not take a commit or a group: what was made for it goes.
-    pub(super) fn change_refused(&mut self, channel: ChannelId, key: Digest) -> Result<(), ClientError> {
+    pub(super) fn change_refused(
+        &mut self,
+        channel: ChannelId,
+        key: Digest,
+        refusal: Refusal,
+    ) -> Result<(), ClientError> {
         let phase = self.without_group(channel, |desk| Ok(desk.rows.channel()?.phase))?;
         match phase {
-            Phase::Creating | Phase::Rejoining => {
-                let after = if phase == Phase::Creating { Phase::Agreed } else { Phase::Broken };
-                self.drop_group(channel, after)
-            }
+            // The hub has a group already: perhaps this device made it and has forgotten. It can join by itself.
+            Phase::Creating if refusal != Refusal::ChannelExists => self.drop_group(channel, Phase::Agreed),
+            Phase::Creating | Phase::Rejoining => self.drop_group(channel, Phase::Broken),
             Phase::Member => self.with_group(channel, |group, desk| {
                 group.clear_pending_commit(desk.provider.storage())?;
                 Ok(desk.rows.remove_outgoing(key)?)

@@ -19,8 +19,8 @@ impl<S: Store> Client<S> {
         facts: &Facts,
     ) -> Result<Vec<Event>, ClientError> {
         let row = self.without_group(item.channel, |desk| desk.rows.channel())?;
-        let again = matches!(row.phase, Phase::Member | Phase::Rejoining) && item.sequence < row.next;
-        if again || row.phase == Phase::Creating {
+        // One of before, given again: it would bring keys back that are gone, or break what came after it.
+        if item.sequence < row.next || row.phase == Phase::Creating {
             return Ok(Vec::new());
         }
         self.groups.remove(&item.channel);

@@ -221,7 +221,8 @@ impl<S: Store> Client<S> {
         self.without_group(channel, |desk| Ok(desk.rows.channel()?.next))
     }
 
-    /// What is on its way to the hub and not taken yet. Sending the same again does no harm.
+    /// What is on its way to the hub and not taken yet, in the order in which it is to be sent: after one that is not
+    /// taken, nothing that follows it. Sending the same again does no harm.
     ///
     /// # Errors
     /// The store failed.
@@ -252,7 +253,7 @@ impl<S: Store> Client<S> {
             }),
             (Err(refusal), _) if refusal.is_passing() => Ok(()),
             (Err(refusal), Submission::Message(_)) => self.message_refused(channel, key, &outgoing, refusal),
-            (Err(_), Submission::Commit(_) | Submission::Create(_)) => self.change_refused(channel, key),
+            (Err(refusal), Submission::Commit(_) | Submission::Create(_)) => self.change_refused(channel, key, refusal),
         }
     }
 

@@ -62,7 +62,15 @@ impl<S: Store> Client<S> {
     }
 
     fn ended(&mut self, item: &Item, ground: &Ground) -> Result<Vec<Event>, ClientError> {
-        let phase = self.without_group(item.channel, |desk| Ok(desk.rows.channel()?.phase))?;
+        let (phase, own) = self.without_group(item.channel, |desk| {
+            let leaf = desk.rows.own_leaf()?;
+            let own = leaf.is_none_or(|leaf| leaf.is_meant(desk.network, ground));
+            Ok((desk.rows.channel()?.phase, own))
+        })?;
+        // The end of a leaf that this device had before, given again after it came back with another.
+        if !own && phase != Phase::Agreed {
+            return Ok(Vec::new());
+        }
         if phase != Phase::Removed {
             self.drop_group(item.channel, Phase::Removed)?;
         }
@@ -78,9 +86,11 @@ impl<S: Store> Client<S> {
         let row = self.without_group(item.channel, |desk| desk.rows.channel())?;
         match row.phase {
             Phase::Member | Phase::Creating => {}
-            Phase::Rejoining if matches!(item.body, Body::Commit(_)) => return self.rejoined(item, row),
-            Phase::Rejoining | Phase::Broken => return self.without_group(item.channel, |desk| desk.own_message(item)),
-            Phase::Agreed | Phase::Removed => return Ok(Vec::new()),
+            Phase::Rejoining => return self.rejoined(item, row),
+            Phase::Broken => return self.without_group(item.channel, |desk| desk.own_message(item)),
+            Phase::Removed => return Ok(Vec::new()),
+            // The way in comes first; if it does not come any more, the device has to join by itself.
+            Phase::Agreed => return Err(ClientError::Gap { expected: row.next }),
         }
         if item.sequence < row.next {
             return Ok(Vec::new());
@@ -161,7 +171,7 @@ impl<K: KeyValue> Desk<'_, K> {
     }
 
     /// A message of our own that comes back: now it has its place, and is no longer to be sent.
-    fn own_message(&self, item: &Item) -> Result<Vec<Event>, ClientError> {
+    pub(super) fn own_message(&self, item: &Item) -> Result<Vec<Event>, ClientError> {
         let Some(own) = self.rows.find_outgoing(item.key)? else { return Ok(Vec::new()) };
         let Some(said) = own.said else { return Ok(Vec::new()) };
         let content = self.rows.find_waiting(said)?;
@@ -186,8 +196,12 @@ impl<K: KeyValue> Desk<'_, K> {
         let Ok(message) = mls::read_protocol(bytes, self.channel) else { return Ok(unreadable) };
         let Ok(processed) = group.process_message(&self.provider, message) else { return Ok(unreadable) };
         let Sender::Member(index) = *processed.sender() else { return Ok(unreadable) };
-        let ProcessedMessageContent::ApplicationMessage(plain) = processed.into_content() else {
-            return Ok(unreadable);
+        let plain = match processed.into_content() {
+            ProcessedMessageContent::ApplicationMessage(plain) => plain,
+            // This device sent something that it does not remember: its store is older than what others have seen. It
+            // would use the same keys again, and joins anew.
+            ProcessedMessageContent::OwnPrivateMessage => return Err(ClientError::Phase),
+            _ => return Ok(unreadable),
         };
         let Some(leaf) = group.public_group().leaf(index) else { return Ok(unreadable) };
         let (participant, _) = mls::identity_of(leaf)?;

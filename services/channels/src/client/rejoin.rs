@@ -9,16 +9,16 @@ use semblance_core::time::Timestamp;
 use tls_codec::DeserializeBytes;
 
 use super::receive::Event;
-use super::rows::{ChannelRow, Outgoing, OwnLeaf, Phase};
+use super::rows::{self, ChannelRow, Outgoing, OwnLeaf, Phase};
 use super::{Client, ClientError, Desk, know_all};
 use crate::mls::{self, MlsError};
 use crate::provider::LeafSigner;
 use crate::store::{KeyValue, Store};
-use crate::wire::{Commit, Facts, Item, Note, RejoinInfo, Submission};
+use crate::wire::{Body, Commit, Facts, Item, Note, RejoinInfo, Submission};
 
 impl<S: Store> Client<S> {
     /// Makes an external commit that puts this device's leaf into the group again, in the place of the one it had.
-    /// `proof` is needed where the device has none yet.
+    /// `proof` is needed where the device has none yet and the hub does not give it.
     ///
     /// # Errors
     /// The device has no leaf in this channel, or the group is not acceptable.
@@ -37,8 +37,7 @@ impl<S: Store> Client<S> {
         self.drop_group(channel, Phase::Broken)?;
         let group = self.without_group(channel, |desk| {
             let row = desk.rows.channel()?;
-            let mut leaf = desk.rows.own_leaf()?.ok_or(ClientError::Phase)?;
-            leaf.proof = proof.or(leaf.proof);
+            let leaf = desk.rejoining_leaf(proof.iter().chain(&info.roster))?;
             let group = desk.external_commit(&row, &leaf, info, facts, now)?;
             desk.rows.set_own_leaf(&leaf)?;
             Ok(group)
@@ -47,22 +46,55 @@ impl<S: Store> Client<S> {
         Ok(())
     }
 
-    /// While it joins again, a device waits for its own commit; whatever else comes was before it.
+    /// While it joins again, a device waits for its own commit; what was before it is passed over, and what comes
+    /// after it has to come again.
     pub(super) fn rejoined(&mut self, item: &Item, row: ChannelRow) -> Result<Vec<Event>, ClientError> {
-        let channel = item.channel;
-        self.without_group(channel, |desk| {
-            if desk.rows.find_outgoing(item.key)?.is_none() {
-                return Ok(Vec::new());
+        self.with_group(item.channel, |group, desk| {
+            if desk.rows.find_outgoing(item.key)?.is_some_and(|own| own.said.is_none()) {
+                desk.rows.remove_outgoing(item.key)?;
+                let next = item.sequence.saturating_add(1);
+                desk.rows.set_channel(&ChannelRow { phase: Phase::Member, next, unsafe_since: None, ..row })?;
+                return Ok(vec![Event::Joined]);
             }
-            desk.rows.remove_outgoing(item.key)?;
-            let next = item.sequence.saturating_add(1);
-            desk.rows.set_channel(&ChannelRow { phase: Phase::Member, next, unsafe_since: None, ..row })?;
-            Ok(vec![Event::Joined])
+            let bytes = match &item.body {
+                Body::Commit(bytes) | Body::Message(bytes) | Body::Removal { proposal: bytes, .. } => bytes,
+                Body::Welcome(_) | Body::Work | Body::Ended(_) => return Ok(Vec::new()),
+            };
+            let after = mls::read_protocol(bytes, item.channel).is_ok_and(|message| message.epoch() >= group.epoch());
+            if after && item.sequence >= row.next {
+                return Err(ClientError::Gap { expected: row.next });
+            }
+            desk.own_message(item)
         })
     }
 }
 
 impl<K: KeyValue> Desk<'_, K> {
+    /// The leaf that the first fitting proof is about: the one it had, or one of a key package whose Welcome was of no
+    /// use.
+    fn rejoining_leaf<'b>(&self, proofs: impl Iterator<Item = &'b LeafProof>) -> Result<OwnLeaf, ClientError> {
+        let own = self.rows.own_leaf()?;
+        let mut packages = rows::package_leaves(self.kv)?;
+        let known = own.as_ref().map(|leaf| leaf.participant);
+        for proof in proofs {
+            let Ok(claim) = proof.claims(self.network) else { continue };
+            if claim.channel != self.channel {
+                continue;
+            }
+            if known == Some(claim.participant) {
+                return own.map(|leaf| leaf.proven(proof)).ok_or(ClientError::Phase);
+            }
+            if let Some(place) = packages.iter().position(|leaf| leaf.participant == claim.participant) {
+                let leaf = packages.swap_remove(place);
+                if !leaf.last_resort {
+                    rows::remove_package_leaf(self.kv, leaf.participant)?;
+                }
+                return Ok(leaf.proven(proof));
+            }
+        }
+        own.ok_or(ClientError::Phase)
+    }
+
     fn external_commit(
         &self,
         row: &ChannelRow,
@@ -116,7 +148,8 @@ impl<K: KeyValue> Desk<'_, K> {
         let submission = Submission::Commit(Commit { commit: mls::write(&commit)?, welcome: None, group_info });
         let key = submission.key();
         self.rows.set_outgoing(key, &Outgoing { submission, said: None, taken: false })?;
-        self.rows.set_channel(&ChannelRow { phase: Phase::Rejoining, ..row.clone() })?;
+        let next = info.sequence.saturating_add(1);
+        self.rows.set_channel(&ChannelRow { phase: Phase::Rejoining, next, ..row.clone() })?;
         Ok(group)
     }
 }

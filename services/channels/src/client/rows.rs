@@ -1,6 +1,6 @@
 //! What a client keeps beside its MLS state, each kind under a prefix of its own.
 
-use semblance_core::attestation::{LeafAttestation, LeafProof};
+use semblance_core::attestation::{LeafAttestation, LeafProof, LeafRevocation};
 use semblance_core::encode::{DecodeError, Reader, Writer};
 use semblance_core::id::{ChannelId, Digest, NetworkId, ParticipantId};
 use semblance_core::random::RandomSource;
@@ -14,7 +14,7 @@ use super::content::Content;
 use crate::check::Roster;
 use crate::limits::{KEY_PACKAGES_MAX, MEMBERS_MAX, NAME_BYTES_MAX};
 use crate::store::{KeyValue, StoreError};
-use crate::wire::{Charter, Submission};
+use crate::wire::{Charter, Ground, Submission};
 
 /// How far a device is in a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,24 @@ impl OwnLeaf {
 
     pub(super) fn signing(&self) -> SigningKey {
         SigningKey::from_seed(&self.seed)
+    }
+
+    pub(super) fn proven(self, proof: &LeafProof) -> Self {
+        Self { proof: Some(proof.clone()), ..self }
+    }
+
+    /// Whether a ground for an end is one for the end of this leaf, as far as can be told.
+    pub(super) fn is_meant(&self, network: NetworkId, ground: &Ground) -> bool {
+        match ground {
+            Ground::ConsentEnded { consent, .. } => {
+                let claim = self.proof.as_ref().and_then(|proof| proof.claims(network).ok());
+                claim.is_none_or(|claim| claim.consent == *consent)
+            }
+            Ground::Revoked(signed) => {
+                let claim = LeafRevocation::decode(signed.bytes(), network);
+                claim.is_ok_and(|claim| claim.participant == self.participant)
+            }
+        }
     }
 }
 
@@ -263,6 +281,8 @@ impl<'a, K: KeyValue> Rows<'a, K> {
             let digest = digest.ok_or_else(|| StoreError::Damaged("key of an outgoing row".to_owned()))?;
             found.push((Digest::from_bytes(digest), decode(&bytes)?));
         }
+        // Rows lie in the order of their keys, which says nothing; what was said goes out as it was said.
+        found.sort_by_key(|(_, outgoing): &(Digest, Outgoing)| outgoing.said);
         Ok(found)
     }
 

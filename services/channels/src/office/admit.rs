@@ -65,15 +65,17 @@ impl Office {
     ) -> Result<RejoinInfo, OfficeError> {
         self.step(now, |desk| {
             let leaf = desk.leaf(channel, from.participant)?.filter(|leaf| leaf.hospital == from.hospital);
-            match leaf.map(|leaf| leaf.state) {
-                Some(LeafState::Member | LeafState::Pending) => {}
+            let own = match leaf {
+                Some(leaf) if matches!(leaf.state, LeafState::Member | LeafState::Pending) => leaf,
                 Some(_) => return Err(Refusal::Ended.into()),
                 None => return Err(Refusal::NotMember.into()),
-            }
+            };
             let group = desk.take_group(channel)?;
             let tree = mls::write(&group.export_ratchet_tree()).map_err(damaged)?;
             desk.keep(channel, group);
-            let roster = desk.leaves(channel, &[LeafState::Member, LeafState::Cut])?;
+            let mut roster = desk.leaves(channel, &[LeafState::Member, LeafState::Cut])?;
+            roster.retain(|leaf| leaf.participant != own.participant);
+            roster.insert(0, own);
             Ok(RejoinInfo {
                 group_info: desk.group_info(channel)?,
                 tree,

@@ -12,7 +12,7 @@ use semblance_core::record::Record;
 
 use super::channel::{HubChannel, signed, unsigned};
 use super::leaf::LeafState;
-use super::tree::indices_of;
+use super::tree::{check_group_info, indices_of};
 use super::{Desk, OfficeError, Speaker};
 use crate::check::{Before, Change, CheckError, Scene, check_commit};
 use crate::limits::MEMBERS_MAX;
@@ -53,6 +53,7 @@ impl Desk<'_> {
         self.check_extent(&group, &accepted, commit)?;
         let rows = SqliteRows::of(self.db);
         group.merge_commit(&MlsState::new(&rows), accepted.staged).map_err(|_| Refusal::Invalid)?;
+        check_group_info(&group, from.participant, &commit.group_info, self.crypto)?;
         let epoch = known.epoch.saturating_add(1);
         self.set_group_info(channel, epoch, &commit.group_info)?;
         let sequence = self.place(channel, key, Some(from.participant), &Body::Commit(commit.commit.clone()))?;
@@ -145,13 +146,6 @@ impl Desk<'_> {
     fn check_extent(&self, group: &PublicGroup, accepted: &Accepted, commit: &Commit) -> Result<(), OfficeError> {
         if group.members().count() + accepted.change.added.len() > MEMBERS_MAX + accepted.change.removed.len() {
             return Err(Refusal::Full.into());
-        }
-        let Ok(MlsMessageBodyIn::GroupInfo(info)) = mls::read_message(&commit.group_info) else {
-            return Err(Refusal::Malformed.into());
-        };
-        // Somebody who joins by themselves trusts this; one of another group or epoch would keep them out.
-        if info.group_context() != accepted.staged.group_context() {
-            return Err(Refusal::Invalid.into());
         }
         let welcomed = accepted.staged.add_proposals().next().is_some();
         let welcome = match &commit.welcome {

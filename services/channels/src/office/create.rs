@@ -43,6 +43,9 @@ impl Desk<'_> {
         drop(leaves);
         let scene = Scene { network: self.network, terms: &known.terms, facts, at: self.now };
         let attested = scene.check_leaf(identity, &creation.proof).map_err(|_| Refusal::Unproven)?;
+        if facts.consents.get(&attested.consent).is_none_or(|fact| fact.ended(self.now).is_some()) {
+            return Err(Refusal::Unproven.into());
+        }
         if attested.participant != from.participant || attested.hospital != from.hospital {
             return Err(Refusal::NotMember.into());
         }

@@ -67,7 +67,8 @@ impl Desk<'_> {
 
     fn items(&self, channel: ChannelId, first: u64, limit: usize) -> Result<Vec<Item>, OfficeError> {
         let mut statement = self.db.prepare_cached(
-            "SELECT sequence, at, key, body FROM items WHERE channel = ?1 AND sequence >= ?2 ORDER BY sequence LIMIT ?3",
+            "SELECT sequence, at, key, body FROM items WHERE channel = ?1 AND sequence >= ?2
+             AND body != x'' ORDER BY sequence LIMIT ?3",
         )?;
         let rows = statement.query_map(params![channel.as_bytes(), signed(first), limit as i64], |row| {
             let (at, key, body): (i64, [u8; 32], Vec<u8>) = (row.get(1)?, row.get(2)?, row.get(3)?);

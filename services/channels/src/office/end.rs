@@ -128,6 +128,7 @@ impl Desk<'_> {
         let member = leaf.state == LeafState::Member;
         let state = if member { LeafState::Cut } else { LeafState::Gone };
         self.set_leaf_state(channel, leaf.participant, state, Some(&bytes))?;
+        self.withdraw_deliveries(&leaf.hospital, channel, leaf.participant)?;
         let to = vec![(leaf.hospital.clone(), leaf.participant)];
         self.deliver_apart(channel, self.channel(channel)?.sequence, Body::Ended(ground.clone()), to)?;
         if member {

@@ -179,6 +179,13 @@ impl Office {
         self.connection
     }
 
+    /// The connection, to look at what is stored and to make it fail.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Runs one step in a transaction of its own.
     fn step<R>(
         &mut self,

@@ -2,12 +2,12 @@
 
 use rusqlite::{OptionalExtension, params};
 use semblance_core::encode::{DecodeError, Reader, Writer};
-use semblance_core::id::{OrganisationId, ParticipantId};
+use semblance_core::id::{ChannelId, OrganisationId, ParticipantId};
 use semblance_core::record::Record;
 use semblance_core::time::Timestamp;
 
 use super::channel::{damaged, signed, unsigned};
-use super::{Office, OfficeError};
+use super::{Desk, Office, OfficeError};
 use crate::limits::{ANSWER_BYTES, MEMBERS_MAX};
 use crate::wire::{Item, Refusal};
 
@@ -132,5 +132,33 @@ impl Office {
                 .execute(params![peer.as_str(), signed(last)])?;
             Ok(last)
         })
+    }
+}
+
+impl Desk<'_> {
+    /// Takes back what waits to go to a device of another hospital: its part has ended, and that hospital may not know.
+    pub(super) fn withdraw_deliveries(
+        &self,
+        peer: &OrganisationId,
+        channel: ChannelId,
+        participant: ParticipantId,
+    ) -> Result<(), OfficeError> {
+        let mut statement = self.db.prepare_cached("SELECT number, delivery FROM outbox WHERE peer = ?1")?;
+        let rows =
+            statement.query_map([peer.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        for row in rows.collect::<Result<Vec<_>, _>>()? {
+            let (number, mut delivery) = (row.0, Delivery::decode(&row.1).map_err(damaged)?);
+            if delivery.item.channel != channel || !delivery.to.contains(&participant) {
+                continue;
+            }
+            delivery.to.retain(|one| *one != participant);
+            if delivery.to.is_empty() {
+                self.db.prepare_cached("DELETE FROM outbox WHERE number = ?1")?.execute([number])?;
+            } else {
+                let sql = "UPDATE outbox SET delivery = ?2 WHERE number = ?1";
+                self.db.prepare_cached(sql)?.execute(params![number, delivery.encode()])?;
+            }
+        }
+        Ok(())
     }
 }

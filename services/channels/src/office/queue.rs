@@ -70,7 +70,10 @@ impl Office {
         self.step(now, |desk| {
             for sql in [
                 "DELETE FROM queue WHERE item IN (SELECT item FROM held WHERE at < ?1)",
-                "DELETE FROM items WHERE at < ?1",
+                // What is of the present epoch could be handed in again and be taken twice: its key stays.
+                "UPDATE items SET body = x'' WHERE at < ?1",
+                "DELETE FROM items WHERE at < ?1 AND sequence <=
+                     (SELECT sequence FROM commits WHERE commits.channel = items.channel ORDER BY epoch DESC LIMIT 1)",
                 "DELETE FROM blobs WHERE at < ?1",
                 "DELETE FROM spoken WHERE minute < ?1 / 60000",
             ] {
@@ -111,10 +114,11 @@ impl Desk<'_> {
                 None => self.hold(item, &digest, &bytes)?,
             };
             held = Some(number);
-            put.execute(params![device, number])?;
             if matches!(item.body, Body::Ended(_)) {
+                self.drop_waiting(&device, item.channel)?;
                 self.close_leaf(item.channel, *participant)?;
             }
+            put.execute(params![device, number])?;
         }
         Ok(())
     }
@@ -133,6 +137,16 @@ impl Desk<'_> {
         Ok(number)
     }
 
+    /// Forgets what waits for a device in a channel: its part there has ended, whoever says so.
+    fn drop_waiting(&self, device: &[u8; 16], channel: semblance_core::id::ChannelId) -> Result<(), OfficeError> {
+        self.db
+            .prepare_cached(
+                "DELETE FROM queue WHERE device = ?1 AND item IN (SELECT item FROM held WHERE channel = ?2)",
+            )?
+            .execute(params![device, channel.as_bytes()])?;
+        Ok(())
+    }
+
     fn close_leaf(
         &self,
         channel: semblance_core::id::ChannelId,
@@ -147,29 +161,22 @@ impl Desk<'_> {
     /// Cuts this hospital's own devices off, whatever a hub elsewhere does: what waits for them goes, and the last
     /// thing they are told is why.
     pub(super) fn end_own_leaves(&self, consent: ConsentId, ground: &Ground) -> Result<(), OfficeError> {
-        let mut statement = self.db.prepare_cached(
-            "SELECT channel, participant, device, hub FROM own_leaves WHERE consent = ?1 AND state = 'open'",
-        )?;
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT channel, participant, hub FROM own_leaves WHERE consent = ?1 AND state = 'open'")?;
         let rows = statement.query_map([consent.as_bytes()], |row| {
             Ok((
                 semblance_core::id::ChannelId::from_bytes(row.get(0)?),
                 ParticipantId::from_bytes(row.get(1)?),
-                row.get::<_, [u8; 16]>(2)?,
-                row.get::<_, String>(3)?,
+                row.get::<_, String>(2)?,
             ))
         })?;
         for row in rows.collect::<Result<Vec<_>, _>>()? {
-            let (channel, participant, device, hub) = row;
-            self.db
-                .prepare_cached(
-                    "DELETE FROM queue WHERE device = ?1 AND item IN (SELECT item FROM held WHERE channel = ?2)",
-                )?
-                .execute(params![device, channel.as_bytes()])?;
+            let (channel, participant, hub) = row;
             let body = Body::Ended(ground.clone());
             let item = Item { channel, sequence: 0, at: self.now, key: Digest::of(&body.encode()), body };
             let hub = OrganisationId::new(&hub).map_err(damaged)?;
             self.put_in_queues(&hub, &item, &[participant])?;
-            self.close_leaf(channel, participant)?;
         }
         self.drop_unwanted()
     }

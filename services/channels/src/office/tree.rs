@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use openmls::prelude::{LeafNodeIndex, PublicGroup};
+use openmls::prelude::{LeafNodeIndex, MlsMessageBodyIn, OpenMlsSignaturePublicKey, PublicGroup, Verifiable};
+use openmls_rust_crypto::RustCrypto;
 use semblance_core::id::{ChannelId, ParticipantId};
 
 use super::{Desk, OfficeError};
@@ -33,6 +34,29 @@ pub(super) fn index_of(group: &PublicGroup, participant: ParticipantId) -> Optio
         mls::identity(&member.credential, &member.signature_key).is_ok_and(|(id, _)| id == participant)
     };
     group.members().find(is_of).map(|member| member.index)
+}
+
+/// Checks the GroupInfo that came with a commit against the group as the commit left it. Whoever joins by themselves
+/// has nothing else: with one of another epoch, one that does not verify, or one with another confirmation tag than the
+/// commit's, nobody could join any more.
+pub(super) fn check_group_info(
+    group: &PublicGroup,
+    by: ParticipantId,
+    bytes: &[u8],
+    crypto: &RustCrypto,
+) -> Result<(), Refusal> {
+    let Ok(MlsMessageBodyIn::GroupInfo(info)) = mls::read_message(bytes) else { return Err(Refusal::Malformed) };
+    let (tag, signer) = mls::end_of_group_info(bytes).ok_or(Refusal::Malformed)?;
+    let index = index_of(group, by).ok_or(Refusal::Invalid)?;
+    let leaf = group.leaf(index).ok_or(Refusal::Invalid)?;
+    let kept = mls::write(group.confirmation_tag()).map_err(|_| Refusal::Invalid)?;
+    let fits = info.group_context() == group.group_context()
+        && info.extensions().external_pub().is_some()
+        && signer == index.u32()
+        && kept.ends_with(&tag);
+    let key = leaf.signature_key().clone();
+    let key = OpenMlsSignaturePublicKey::from_signature_key(key, mls::SUITE.signature_algorithm());
+    if fits && info.verify_no_out(crypto, &key).is_ok() { Ok(()) } else { Err(Refusal::Invalid) }
 }
 
 /// The leaves of pseudonyms.

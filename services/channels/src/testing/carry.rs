@@ -10,18 +10,15 @@ use crate::wire::{Admission, Refusal};
 impl World {
     /// The hub of a channel, as a person agreed to it or as the world knows it.
     #[must_use]
-    pub fn hub_of(&mut self, channel: ChannelId, _person: usize) -> OrganisationId {
-        let now = self.now;
-        let hub = self.hospitals.iter_mut().position(|hospital| hospital.office.charter(channel, now).is_ok());
-        match hub {
-            Some(hub) => self.hospitals[hub].id.clone(),
+    pub fn hub_of(&self, channel: ChannelId, _person: usize) -> OrganisationId {
+        match self.hubs.get(&channel) {
+            Some(hub) => self.hospitals[*hub].id.clone(),
             None => panic!("a channel has a hub"),
         }
     }
 
-    fn hub_index(&mut self, channel: ChannelId) -> Option<usize> {
-        let now = self.now;
-        self.hospitals.iter_mut().position(|hospital| hospital.up && hospital.office.charter(channel, now).is_ok())
+    fn hub_index(&self, channel: ChannelId) -> Option<usize> {
+        self.hubs.get(&channel).copied().filter(|hub| self.hospitals[*hub].up)
     }
 
     fn speaker(&mut self, person: usize, channel: ChannelId) -> Option<Speaker> {

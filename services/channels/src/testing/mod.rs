@@ -54,6 +54,7 @@ pub struct World {
     /// What the ledger says.
     pub facts: Facts,
     patients: BTreeMap<ConsentId, SigningKey>,
+    hubs: BTreeMap<ChannelId, usize>,
 }
 
 impl World {
@@ -71,7 +72,15 @@ impl World {
             let Ok(office) = office else { continue };
             made.push(Hospital { id, signing, office, up: true });
         }
-        Self { now, random, hospitals: made, people: Vec::new(), facts, patients: BTreeMap::new() }
+        Self {
+            now,
+            random,
+            hospitals: made,
+            people: Vec::new(),
+            facts,
+            patients: BTreeMap::new(),
+            hubs: BTreeMap::new(),
+        }
     }
 
     /// A patient of a hospital gives a consent to everything.
@@ -171,7 +180,10 @@ impl World {
 
     fn take_up(&mut self, hub: usize, charter: &Charter, seed: &Zeroizing<[u8; 32]>) {
         let opened = self.hospitals[hub].office.open_channel(charter, seed, &self.facts, self.now);
-        assert!(opened.is_ok(), "a hub takes up its own channel: {opened:?}");
+        match opened {
+            Ok(terms) => self.hubs.insert(terms.channel, hub),
+            Err(error) => panic!("a hub takes up its own channel: {error}"),
+        };
     }
 }
 

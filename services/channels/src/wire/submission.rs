@@ -68,7 +68,7 @@ pub struct RejoinInfo {
     pub group_info: Vec<u8>,
     /// Its ratchet tree.
     pub tree: Vec<u8>,
-    /// The proof of every leaf in it.
+    /// The proof of every leaf in it, that of whoever asks first.
     pub roster: Vec<LeafProof>,
     /// The number of the last item that led to it.
     pub sequence: u64,
