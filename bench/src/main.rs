@@ -4,10 +4,12 @@
 //! claims as a number is printed here. To add a bench: a module with `Arguments` and `run`, and a line in [`Bench`].
 
 mod cases;
+mod channels;
 mod draw;
 mod leakage;
 mod ledger;
 mod lookup;
+mod measure;
 mod report;
 mod retrieval;
 mod samples;
@@ -24,6 +26,8 @@ struct Program {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// How fast channels are, beside openmls alone.
+    Channels(channels::Arguments),
     /// How fast a Fabric network takes publications and look-ups.
     Ledger(ledger::Arguments),
     /// How fast look-ups are.
@@ -38,6 +42,7 @@ enum Bench {
 
 fn main() -> anyhow::Result<()> {
     match Program::parse().bench {
+        Bench::Channels(arguments) => channels::run(&arguments),
         Bench::Ledger(arguments) => ledger::run(&arguments),
         Bench::Lookup(arguments) => lookup::run(&arguments),
         Bench::Leakage(arguments) => leakage::run(&arguments),

@@ -6,7 +6,6 @@
 mod accumulator;
 mod bloom;
 mod data;
-mod measure;
 mod stock;
 
 use std::collections::HashSet;
@@ -22,12 +21,12 @@ use semblance_index::{Block, Change, Filters, IndexedCase, Merging, Position, Se
 use serde_json::{Map, Value, json};
 
 use crate::draw::Draw;
+use crate::measure::{folder_bytes, process_seconds, thread_seconds};
 use crate::report;
 use crate::samples::{Samples, round};
 use accumulator::{Answer, Reference};
 use bloom::Bloom;
 use data::Source;
-use measure::{folder_bytes, process_seconds, thread_seconds};
 use stock::Stock;
 
 /// Speed of look-ups.

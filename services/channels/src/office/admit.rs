@@ -47,7 +47,7 @@ impl Office {
         from: &Speaker,
         now: Timestamp,
     ) -> Result<Vec<Admission>, OfficeError> {
-        self.step(now, |desk| {
+        self.unsynced_step(now, |desk| {
             desk.speaking(channel, from)?;
             desk.admissions(channel)
         })

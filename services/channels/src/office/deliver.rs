@@ -25,7 +25,7 @@ impl Office {
         first: u64,
         now: Timestamp,
     ) -> Result<Vec<Item>, OfficeError> {
-        self.step(now, |desk| {
+        self.unsynced_step(now, |desk| {
             let leaf = desk.speaking(channel, from)?;
             desk.items(channel, first.max(leaf.since), ITEMS_MAX)
         })

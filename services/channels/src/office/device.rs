@@ -158,7 +158,7 @@ impl Office {
     /// # Errors
     /// It spoke too often in this minute.
     pub fn count_spoken(&mut self, device: DeviceId, now: Timestamp) -> Result<(), OfficeError> {
-        self.step(now, |desk| {
+        self.unsynced_step(now, |desk| {
             let count: i64 = desk
                 .db
                 .prepare_cached(

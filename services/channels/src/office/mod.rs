@@ -83,6 +83,8 @@ pub struct Office {
     random: Arc<dyn RandomSource>,
     /// Groups as of the last transaction that succeeded.
     groups: Groups,
+    /// Whether the connection syncs each transaction to the disk.
+    synced: bool,
 }
 
 /// The public groups of channels, by channel.
@@ -158,7 +160,7 @@ impl Office {
             }
         }
         transaction.commit()?;
-        Ok(Self { connection, network, organisation, crypto: RustCrypto::default(), random, groups: Groups::new() })
+        Ok(Self { connection, network, organisation, crypto: RustCrypto::default(), random, groups: Groups::new(), synced: true })
     }
 
     /// The hospital.
@@ -192,8 +194,29 @@ impl Office {
         now: Timestamp,
         step: impl FnOnce(&mut Desk<'_>) -> Result<R, OfficeError>,
     ) -> Result<R, OfficeError> {
+        self.sync(true)?;
         let mut results = self.steps(now, std::iter::once(step))?;
         results.pop().unwrap_or(Err(Refusal::Failed.into()))
+    }
+
+    /// As [`Office::step`], without waiting for the disk: for what does no harm if it is lost with the power, because
+    /// it is said again or only counts. It is lost from the end alone, and never after a later step that was synced.
+    fn unsynced_step<R>(
+        &mut self,
+        now: Timestamp,
+        step: impl FnOnce(&mut Desk<'_>) -> Result<R, OfficeError>,
+    ) -> Result<R, OfficeError> {
+        self.sync(false)?;
+        let mut results = self.steps(now, std::iter::once(step))?;
+        results.pop().unwrap_or(Err(Refusal::Failed.into()))
+    }
+
+    fn sync(&mut self, synced: bool) -> Result<(), OfficeError> {
+        if self.synced != synced {
+            self.connection.pragma_update(None, "synchronous", if synced { "FULL" } else { "NORMAL" })?;
+            self.synced = synced;
+        }
+        Ok(())
     }
 
     /// Runs several steps in one transaction, each of which succeeds or fails by itself; none has happened before
@@ -244,6 +267,7 @@ impl Office {
                 Submission::Message(message) => desk.message(channel, &from, &message),
             }
         });
+        self.sync(true)?;
         self.steps(now, steps)
     }
 }

@@ -54,7 +54,7 @@ impl Office {
     /// # Errors
     /// The database failed.
     pub fn peers(&mut self, now: Timestamp) -> Result<Vec<OrganisationId>, OfficeError> {
-        self.step(now, |desk| {
+        self.unsynced_step(now, |desk| {
             let mut statement = desk.db.prepare_cached("SELECT DISTINCT peer FROM outbox")?;
             let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
             rows.map(|peer| Ok(OrganisationId::new(&peer?).map_err(damaged)?)).collect()
@@ -71,7 +71,7 @@ impl Office {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Outbound>, OfficeError> {
-        self.step(now, |desk| {
+        self.unsynced_step(now, |desk| {
             let mut statement = desk
                 .db
                 .prepare_cached("SELECT number, delivery FROM outbox WHERE peer = ?1 ORDER BY number LIMIT ?2")?;
@@ -96,7 +96,8 @@ impl Office {
     /// # Errors
     /// The database failed.
     pub fn acknowledged(&mut self, peer: &OrganisationId, number: u64, now: Timestamp) -> Result<(), OfficeError> {
-        self.step(now, |desk| {
+        // If it is lost, the peer is told again and passes over what it took.
+        self.unsynced_step(now, |desk| {
             desk.db
                 .prepare_cached("DELETE FROM outbox WHERE peer = ?1 AND number <= ?2")?
                 .execute(params![peer.as_str(), signed(number)])?;

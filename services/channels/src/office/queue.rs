@@ -32,7 +32,7 @@ impl Office {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Queued>, OfficeError> {
-        self.step(now, |desk| {
+        self.unsynced_step(now, |desk| {
             let mut statement = desk.db.prepare_cached(
                 "SELECT position, bytes FROM queue JOIN held USING (item)
                  WHERE device = ?1 AND position > ?2 ORDER BY position LIMIT ?3",
@@ -53,11 +53,16 @@ impl Office {
     /// # Errors
     /// The database failed.
     pub fn keep_until(&mut self, device: DeviceId, position: u64, now: Timestamp) -> Result<(), OfficeError> {
-        self.step(now, |desk| {
-            desk.db
-                .prepare_cached("DELETE FROM queue WHERE device = ?1 AND position <= ?2")?
-                .execute(params![device.as_bytes(), signed(position)])?;
-            desk.drop_unwanted()
+        // If it is lost, what was kept is delivered again and passed over.
+        self.unsynced_step(now, |desk| {
+            let mut statement =
+                desk.db.prepare_cached("DELETE FROM queue WHERE device = ?1 AND position <= ?2 RETURNING item")?;
+            let rows = statement.query_map(params![device.as_bytes(), signed(position)], |row| row.get::<_, i64>(0))?;
+            let items = rows.collect::<Result<Vec<_>, _>>()?;
+            let mut drop = desk.db.prepare_cached(
+                "DELETE FROM held WHERE item = ?1 AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.item = held.item)",
+            )?;
+            items.into_iter().try_for_each(|item| Ok(drop.execute([item]).map(|_| ())?))
         })
     }
 
