@@ -160,7 +160,15 @@ impl Office {
             }
         }
         transaction.commit()?;
-        Ok(Self { connection, network, organisation, crypto: RustCrypto::default(), random, groups: Groups::new(), synced: true })
+        Ok(Self {
+            connection,
+            network,
+            organisation,
+            crypto: RustCrypto::default(),
+            random,
+            groups: Groups::new(),
+            synced: true,
+        })
     }
 
     /// The hospital.
