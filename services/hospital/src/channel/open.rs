@@ -25,11 +25,11 @@ impl HospitalService {
     pub async fn open_channel(&self, actor: &str, id: IntroductionId) -> Result<Charter, HospitalError> {
         let subject = id.to_string();
         let found = self.store().run(move |tx| introduction::get(tx, id)).await?;
-        if let Some(theirs) = found.and_then(|found| found.theirs) {
-            if self.live_on_ledger(theirs.consent.consent).await?.is_err() {
-                let message = "the other side's consent has ended";
-                return self.refuse_quietly(actor, "open-channel", &subject, Denied::IntroductionEnded, message).await;
-            }
+        if let Some(theirs) = found.and_then(|found| found.theirs)
+            && self.live_on_ledger(theirs.consent.consent).await?.is_err()
+        {
+            let message = "the other side's consent has ended";
+            return self.refuse_quietly(actor, "open-channel", &subject, Denied::IntroductionEnded, message).await;
         }
         let (service, name) = (self.clone(), actor.to_owned());
         let opened = self.store().run(move |tx| service.sign_channel(tx, &name, id)).await?;
