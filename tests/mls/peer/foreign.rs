@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use semblance_channels::client::Content;
 use semblance_channels::limits::KEY_PACKAGE_MILLIS;
-use semblance_channels::office::{DeviceId, KeyPackageUpload, Speaker};
+use semblance_channels::office::{DeviceId, Speaker};
 use semblance_channels::testing::{NETWORK, World};
-use semblance_channels::wire::{Admission, Body, Commit, Item, Note, Refusal, Submission};
+use semblance_channels::wire::{Admission, Body, Commit, Item, KeyPackageUpload, Note, Refusal, Submission};
 use semblance_core::attestation::{LeafAttestation, LeafProof, PersonRole};
 use semblance_core::id::{ChannelId, ConsentId, Digest, ParticipantId};
 use semblance_core::record::Record;
@@ -59,11 +59,10 @@ impl Foreign {
         let hub_id = world.hospitals[hub].id.clone();
         let (id, key) = (world.hospitals[hospital].id.clone(), foreign.mls.key());
         let proof = foreign.prove(world, foreign.mls.participant(), key);
-        let attest = |participant, leaf_key| {
-            assert_eq!((participant, leaf_key), (foreign.mls.participant(), key));
-            Some(proof)
-        };
-        let admission = world.hospitals[hospital].office.hand_out(device, channel, &hub_id, attest, now).unwrap();
+        let office = &mut world.hospitals[hospital].office;
+        let next = office.next_package(device, channel, now).unwrap();
+        assert_eq!((next.participant, next.leaf_key), (foreign.mls.participant(), key));
+        let admission = office.hand_out(device, channel, &hub_id, &next, proof, now).unwrap();
         world.hospitals[hub].office.admit(&id, &admission, &world.facts, now).unwrap();
         foreign
     }
