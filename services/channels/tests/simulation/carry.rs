@@ -166,7 +166,7 @@ impl Simulation {
         let (id, now, hub) = (self.channels[channel].id, self.world.now, self.channels[channel].hub);
         let next = self.world.people[device].client.next(id).unwrap();
         let Ok(items) = self.world.hospitals[hub].office.items(id, &speaker, next, now) else { return false };
-        self.truth.fetched(speaker.participant);
+        self.truth.fetched(id, speaker.participant);
         for item in &items {
             match self.world.people[device].client.receive(item, &self.world.facts, now) {
                 Ok(events) => self.heard(device, id, events),

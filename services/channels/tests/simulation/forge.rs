@@ -44,7 +44,7 @@ impl Simulation {
         copy.say(id, &Content::Text("forged".to_owned())).ok()?;
         copy.advance(id, &[], &self.world.facts, now).ok()?;
         let outgoing = copy.outgoing(id).ok()?.into_iter().map(|(_, submission)| submission);
-        outgoing.filter(|one| matches!(one, Submission::Message(_))).last()
+        outgoing.rev().find(|one| matches!(one, Submission::Message(_)))
     }
 
     /// A commit that a copy of a device would make.
@@ -52,7 +52,7 @@ impl Simulation {
         let (id, now) = (self.channels[channel].id, self.world.now);
         copy.refresh(id, &self.world.facts, now).ok()?;
         let outgoing = copy.outgoing(id).ok()?.into_iter().map(|(_, submission)| submission);
-        outgoing.filter(|one| matches!(one, Submission::Commit(_))).last()
+        outgoing.rev().find(|one| matches!(one, Submission::Commit(_)))
     }
 
     /// Hands in what was forged; where it can only be refused, it must be.
@@ -180,10 +180,9 @@ impl Simulation {
             return;
         }
         let (mut copy, speaker) = (self.copy(device), self.speaker(device, other));
-        for made in [self.commit_of(&mut copy, channel), self.message_of(&mut self.copy(device), channel)] {
-            if let Some(made) = made {
-                self.attack(other, speaker.clone(), &made, false);
-            }
+        let made = [self.commit_of(&mut copy, channel), self.message_of(&mut self.copy(device), channel)];
+        for made in made.into_iter().flatten() {
+            self.attack(other, speaker.clone(), &made, false);
         }
     }
 
@@ -218,12 +217,10 @@ impl Simulation {
         let strangers =
             [Speaker { hospital: other, ..own.clone() }, Speaker { participant: nobody, hospital: own.hospital }];
         for speaker in strangers {
-            for made in
-                [self.commit_of(&mut self.copy(device), channel), self.message_of(&mut self.copy(device), channel)]
-            {
-                if let Some(made) = made {
-                    self.attack(channel, Some(speaker.clone()), &made, false);
-                }
+            let made =
+                [self.commit_of(&mut self.copy(device), channel), self.message_of(&mut self.copy(device), channel)];
+            for made in made.into_iter().flatten() {
+                self.attack(channel, Some(speaker.clone()), &made, false);
             }
         }
     }

@@ -4,7 +4,12 @@
 //! `SEMBLANCE_SEEDS` is how many seeds are tried, from `SEMBLANCE_FIRST` on. A failing one is cut down to the
 //! operations that matter and printed.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test: what does not hold fails at once")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test: what does not hold fails at once, and what happened is told"
+)]
 
 mod carry;
 mod check;

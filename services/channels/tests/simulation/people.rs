@@ -97,10 +97,11 @@ impl Simulation {
     fn cut(&mut self, device: usize, channel: usize, stolen: &Stolen) {
         let mut of_device: Vec<_> =
             self.truth.leaves.iter().filter(|(_, whose)| **whose == (device, channel)).collect();
-        of_device.retain(|(participant, _)| !self.truth.ended.contains(participant));
+        let id = self.channels[channel].id;
+        of_device.retain(|(participant, _)| !self.truth.ended.contains(&(id, **participant)));
         let of_device: Vec<_> = of_device.into_iter().map(|(participant, _)| *participant).collect();
         for participant in of_device {
-            self.truth.ended.insert(participant);
+            self.truth.ended.insert((id, participant));
             let sequence = self.sequence(channel);
             self.truth.stolen.push(Stolen { channel, sequence, participant: Some(participant), ..stolen.clone() });
         }

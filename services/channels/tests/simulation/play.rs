@@ -246,4 +246,4 @@ pub(crate) fn refused<R>(answer: Result<R, OfficeError>) -> Result<R, Refusal> {
 /// Pseudonyms by what they are asked for.
 pub(crate) type Pseudonyms = BTreeMap<ParticipantId, (usize, usize)>;
 /// Pseudonyms.
-pub(crate) type Ended = BTreeSet<ParticipantId>;
+pub(crate) type Ended = BTreeSet<(ChannelId, ParticipantId)>;

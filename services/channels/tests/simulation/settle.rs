@@ -31,7 +31,7 @@ impl Simulation {
         for hospital in 0..self.world.hospitals.len() {
             self.follow(hospital, Fault::None);
             let now = self.world.now;
-            if round % 4 == 0 {
+            if round.is_multiple_of(4) {
                 self.world.hospitals[hospital].office.press(now).unwrap();
             }
             moved |= !self.world.hospitals[hospital].office.peers(now).unwrap().is_empty();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use semblance_channels::office::{Outbound, Speaker};
 use semblance_channels::store::MemoryStore;
 use semblance_channels::wire::{Body, Submission};
-use semblance_core::id::{ConsentId, Digest, ParticipantId};
+use semblance_core::id::{ChannelId, ConsentId, Digest, ParticipantId};
 
 use crate::play::{Ended, Pseudonyms, Simulation};
 
@@ -58,7 +58,7 @@ impl Truth {
     pub(crate) fn leaving(&mut self, batch: &[Outbound]) {
         for outbound in batch {
             let delivery = &outbound.delivery;
-            let ended = delivery.to.iter().any(|participant| self.ended.contains(participant));
+            let ended = delivery.to.iter().any(|one| self.ended.contains(&(delivery.item.channel, *one)));
             if ended && matches!(delivery.item.body, Body::Message(_)) {
                 let place = delivery.item.sequence;
                 self.failures.push(format!("message {place} leaves the hub for a part that it has ended"));
@@ -67,8 +67,8 @@ impl Truth {
     }
 
     /// A member was given items by its hub.
-    pub(crate) fn fetched(&mut self, participant: ParticipantId) {
-        if self.ended.contains(&participant) {
+    pub(crate) fn fetched(&mut self, channel: ChannelId, participant: ParticipantId) {
+        if self.ended.contains(&(channel, participant)) {
             self.failures.push("the hub gives items to a part that it has ended".to_owned());
         }
     }
@@ -88,13 +88,14 @@ impl Simulation {
         if known != sequence {
             self.truth.fail(format!("the same bytes have places {known} and {sequence}"));
         }
-        if self.truth.ended.contains(&speaker.participant) && sequence > self.end_of(channel, speaker.participant) {
+        let has_ended = self.truth.ended.contains(&(self.channels[channel].id, speaker.participant));
+        if has_ended && sequence > self.end_of(channel, speaker.participant) {
             self.truth.fail(format!("item {sequence} is taken from a part that has ended"));
         }
         match submission {
             Submission::Create(_) => {
                 self.truth.since.entry((channel, speaker.participant)).or_insert(1);
-                if self.truth.ended.contains(&speaker.participant) {
+                if has_ended {
                     self.truth.fail("a group is taken from a part that has ended".to_owned());
                 }
             }
