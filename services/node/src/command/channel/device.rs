@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use data_encoding::BASE64URL_NOPAD;
@@ -86,7 +86,7 @@ impl OpenDevice {
     ///
     /// # Errors
     /// It is none, or another program has it open.
-    pub(super) fn open(folder: &PathBuf) -> anyhow::Result<Self> {
+    pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
         let read = |name: &str| folder::read(&folder.join(name), FILE_MAX);
         let file = read("device.json").map_err(|error| {
             Failure::usage(format!("{} is no device: {error:#}", folder.display()))
