@@ -124,7 +124,7 @@ fn hostile_schedules_heal() {
     // Not understood yet: a device restored from an older copy believes to be a member after its hub let it go.
     let open: [u64; 1] = [292];
     failed.retain(|seed| {
-        let known = open.contains(&u64::from(*seed));
+        let known = open.contains(seed);
         if known {
             println!("OPEN: seed {seed} fails and is not mended yet");
         }
