@@ -35,6 +35,8 @@ pub struct Between {
     /// Later blocks than this one are not told.
     blocks: watch::Sender<u64>,
     fates: Mutex<VecDeque<Fate>>,
+    /// How many transactions have been held.
+    held: watch::Sender<usize>,
     hidden: Mutex<BTreeSet<CaseHandle>>,
     fails: Mutex<bool>,
     happening: Mutex<Option<Happening>>,
@@ -48,6 +50,7 @@ impl Between {
             ledger: network.handle(&network.matcher().id, Role::Node),
             blocks: watch::channel(u64::MAX).0,
             fates: Mutex::default(),
+            held: watch::channel(0).0,
             hidden: Mutex::default(),
             fails: Mutex::default(),
             happening: Mutex::default(),
@@ -62,6 +65,15 @@ impl Between {
     /// Decides what becomes of the next entries' transaction that nothing is decided for.
     pub fn next_entries(&self, fate: Fate) {
         self.fates.lock().unwrap().push_back(fate);
+    }
+
+    /// Waits until an entries' transaction is held.
+    ///
+    /// # Panics
+    ///
+    /// Never: the ledger keeps the sender that it waits for.
+    pub async fn until_held(&self) {
+        self.held.subscribe().wait_for(|held| *held > 0).await.unwrap();
     }
 
     /// Says that these cases' private data have not come.
@@ -111,7 +123,10 @@ impl Ledger for Between {
         };
         match fate {
             None => {}
-            Some(Fate::Held(gate)) => gate.await.unwrap(),
+            Some(Fate::Held(gate)) => {
+                self.held.send_modify(|held| *held += 1);
+                gate.await.unwrap();
+            }
             Some(Fate::Lost) => {
                 let transaction = TransactionId::from_bytes([0; 32]);
                 return Err(LedgerError::OutcomeUnknown { transaction, reason: "a test wants it so".into() });
