@@ -6,6 +6,7 @@ use semblance_core::attestation::LeafProof;
 use semblance_core::id::{ChannelId, Digest};
 use semblance_core::time::Timestamp;
 
+use super::receive::Event;
 use super::rows::{ChannelRow, Outgoing, Phase};
 use super::{Client, ClientError};
 use crate::mls;
@@ -91,6 +92,21 @@ impl<S: Store> Client<S> {
                 Ok(desk.rows.remove_outgoing(key)?)
             }),
             _ => self.without_group(channel, |desk| Ok(desk.rows.remove_outgoing(key)?)),
+        }
+    }
+
+    /// Takes its home's or its hub's word that this device takes no part any more. It is told so by itself when its
+    /// part ends; a device whose store is older than its last leaf does not know that it was meant, and hears it here.
+    ///
+    /// # Errors
+    /// The channel is not known, or the store failed.
+    pub fn turned_away(&mut self, channel: ChannelId) -> Result<Vec<Event>, ClientError> {
+        match self.without_group(channel, |desk| Ok(desk.rows.channel()?.phase))? {
+            Phase::Agreed | Phase::Removed => Ok(Vec::new()),
+            Phase::Creating | Phase::Member | Phase::Rejoining | Phase::Broken => {
+                self.drop_group(channel, Phase::Removed)?;
+                Ok(vec![Event::Left])
+            }
         }
     }
 

@@ -148,7 +148,9 @@ impl<S: Store> Client<S> {
                 said: 0,
                 unsafe_since: None,
             });
-            Ok(desk.rows.set_channel(&ChannelRow { charter: charter.clone(), ..row })?)
+            // Who left, or was let go, may come back as somebody new.
+            let phase = if row.phase == Phase::Removed { Phase::Agreed } else { row.phase };
+            Ok(desk.rows.set_channel(&ChannelRow { charter: charter.clone(), phase, ..row })?)
         })?;
         Ok(terms)
     }

@@ -164,6 +164,10 @@ impl<S: Store, L: Line> Driver<S, L> {
             let moved = self.pull(false, now, &mut happened).await?;
             for (channel, _) in self.client.channels()? {
                 match self.advance(channel, now).await {
+                    Err(DriverError::Refused(Refusal::Ended | Refusal::NotMember)) => {
+                        let events = self.client.turned_away(channel)?;
+                        happened.extend(events.into_iter().map(|event| (channel, event)));
+                    }
                     // What one hub refuses or cannot take now is tried again, and keeps no other channel waiting.
                     Ok(()) | Err(DriverError::Refused(_)) => {}
                     Err(error) => return Err(error),

@@ -8,7 +8,7 @@ use semblance_core::time::Timestamp;
 use super::{Driver, DriverError, Line};
 use crate::client::{ClientError, Event, Phase};
 use crate::store::Store;
-use crate::wire::{Answer, DeviceCall, Item};
+use crate::wire::{Answer, DeviceCall, Item, Refusal};
 
 /// How often an item is given again with fresh facts before it has to wait for the ledger.
 const TRIES: usize = 3;
@@ -114,6 +114,7 @@ impl<S: Store, L: Line> Driver<S, L> {
         let admissions = match self.line.call(DeviceCall::Admissions(channel)).await {
             Ok(Answer::Admissions(admissions)) => admissions,
             Ok(_) => return Err(DriverError::Answer),
+            Err(refusal @ (Refusal::Ended | Refusal::NotMember)) => return Err(refusal.into()),
             // The hub is away: what is to be said waits.
             Err(_) => Vec::new(),
         };
@@ -129,11 +130,16 @@ impl<S: Store, L: Line> Driver<S, L> {
         }
     }
 
-    /// Hands in what is on its way.
+    /// Hands in what is on its way. What one says comes in the order in which one said it: nothing overtakes what
+    /// waits.
     pub(super) async fn submit(&mut self, channel: ChannelId) -> Result<(), DriverError> {
         for (key, submission) in self.client.outgoing(channel)? {
             let answer = self.line.call(DeviceCall::Submit(channel, submission)).await;
+            let taken = answer.is_ok();
             self.client.answered(channel, key, answer.map(|_| ()))?;
+            if !taken {
+                break;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Everything heals: what devices and nodes do by themselves, until nothing moves any more.
 
 use semblance_channels::client::Phase;
+use semblance_channels::office::OfficeError;
+use semblance_channels::wire::Refusal;
 use semblance_core::id::ParticipantId;
 
 use crate::plan::{Fault, Pulling, Relaying};
@@ -45,7 +47,34 @@ impl Simulation {
                 moved |= self.step(device, channel);
             }
         }
-        moved || places(self) != before
+        moved || places(self) != before || self.turn_away()
+    }
+
+    /// What a device does that believes to be in a channel and is told by its home or the hub that it is not: the last
+    /// means, for those alone that have fallen back behind the leaf which was ended, or whose home has forgotten to tell
+    /// them because they were away for thirty days.
+    fn turn_away(&mut self) -> bool {
+        let mut moved = false;
+        for (device, channel) in self.everybody() {
+            if !self.is_turned_away(device, channel) {
+                continue;
+            }
+            let cleaned = self.truth.cleaned.contains(&self.world.people[device].hospital);
+            if !cleaned && !self.truth.fell_back.contains(&device) {
+                self.truth.fail(format!("channel {channel}: device {device} was not told that it is out"));
+            }
+            let id = self.channels[channel].id;
+            let events = self.world.people[device].client.turned_away(id).unwrap();
+            self.heard(device, id, events);
+            self.counts.add("devices turned away");
+            moved = true;
+        }
+        moved
+    }
+
+    fn everybody(&self) -> Vec<(usize, usize)> {
+        let channels = self.channels.len();
+        (0..self.world.people.len()).flat_map(|device| (0..channels).map(move |channel| (device, channel))).collect()
     }
 
     fn queued(&mut self, device: usize) -> bool {
@@ -89,6 +118,17 @@ impl Simulation {
         }
         self.truth.until.entry((device, channel)).or_insert(self.world.now.millis() + 25_000);
         members
+    }
+
+    /// Whether a device that believes to be in a channel is told by its home or the hub that it is not.
+    fn is_turned_away(&mut self, device: usize, channel: usize) -> bool {
+        if !matches!(self.phase(device, channel), Phase::Member | Phase::Rejoining | Phase::Broken) {
+            return false;
+        }
+        let (id, now, hub) = (self.channels[channel].id, self.world.now, self.channels[channel].hub);
+        let Some(speaker) = self.speaker(device, channel) else { return true };
+        let info = self.world.hospitals[hub].office.rejoin_info(id, &speaker, now);
+        matches!(info, Err(OfficeError::Refused(Refusal::Ended | Refusal::NotMember)))
     }
 
     fn outgoing(&mut self, device: usize, channel: usize) -> usize {

@@ -128,3 +128,8 @@ fn what_waits_at_the_hub_does_not_leave_after_the_end() {
 fn what_waits_at_home_is_not_given_out_after_the_hub_said_that_it_is_over() {
     holds(with_all_in(vec![say(0), advance(0), RELAY, Withdraw { consent: 1 }, follow(0), RELAY, pull(1)]));
 }
+
+#[test]
+fn who_was_away_too_long_to_be_told_hears_at_the_door_that_it_is_over() {
+    holds(with_all_in(vec![Withdraw { consent: 1 }, follow(1), Clean { hospital: 1 }]));
+}

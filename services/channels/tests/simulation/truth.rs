@@ -42,6 +42,8 @@ pub(crate) struct Truth {
     pub(crate) fell_back: BTreeSet<usize>,
     /// Those among them that have not joined again since.
     pub(crate) set_back: BTreeSet<(usize, usize)>,
+    /// Hospitals that forgot what nobody fetched for thirty days.
+    pub(crate) cleaned: BTreeSet<usize>,
     /// Devices that miss what no hub has any more.
     pub(crate) cut_off: BTreeSet<(usize, usize)>,
     /// Until when a device waits to be added before it joins by itself, in milliseconds.
