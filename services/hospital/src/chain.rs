@@ -8,9 +8,9 @@ use semblance_contract::state::{
 };
 use semblance_contract::wire::{
     ChannelArgument, ConsentArgument, EpochKeyArgument, Fingerprints, GroupTopicArgument, Handle, Handles,
-    IntroductionArgument, List, Maybe, OfOrganisation, OfOrganisationOnDay, Opaque, OpenGroup, OrganisationArgument,
-    Outcomes, Page, PageRequest, PublishCases, PublishItem, RequestArgument, SignedStatement, SignedStatements,
-    TRANSIENT_FINGERPRINTS, Withdrawn,
+    IntroductionArgument, List, Maybe, OfLookup, OfOrganisation, OfOrganisationOnDay, Opaque, OpenGroup,
+    OrganisationArgument, Outcomes, Page, PageRequest, PublishCases, PublishItem, RequestArgument, SignedStatement,
+    SignedStatements, TRANSIENT_FINGERPRINTS, Withdrawn,
 };
 use semblance_core::channel::SealedTopic;
 use semblance_core::denial::Denial;
@@ -113,6 +113,11 @@ impl Chain {
 
     pub(crate) async fn introduction(&self, id: IntroductionId) -> Result<Option<IntroductionRow>, LedgerError> {
         Ok(self.query::<Maybe<IntroductionRow>>("introduction", &IntroductionArgument(id)).await?.0)
+    }
+
+    /// What was proposed on a look-up.
+    pub(crate) async fn introductions_of(&self, request: RequestId) -> Result<Vec<IntroductionRow>, LedgerError> {
+        self.pages("introductions_of_lookup", |page| OfLookup { request, page }).await
     }
 
     pub(crate) async fn channel(&self, id: ChannelId) -> Result<Option<ChannelRecord>, LedgerError> {

@@ -7,10 +7,7 @@ pub(crate) struct ClinicianName(String);
 
 /// The text is no name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a look-up names the clinician who asks, in 1 to {} characters without control or invisible characters",
-    ClinicianName::MAX
-)]
+#[error("a clinician has a name of 1 to {} characters without control or invisible characters", ClinicianName::MAX)]
 pub(crate) struct ClinicianNameError;
 
 impl ClinicianName {

@@ -11,6 +11,7 @@ use semblance_core::signature::{SignedBytes, SigningKey, Statement};
 use zeroize::Zeroizing;
 
 use super::Charter;
+use crate::clinician::ClinicianName;
 use crate::error::{Denied, HospitalError};
 use crate::grant::live_consent_for;
 use crate::list::PAGE_MAX;
@@ -55,21 +56,30 @@ impl HospitalService {
     /// # Errors
     /// The store failed.
     pub async fn clinicians_channels(&self, clinician: &str) -> Result<Vec<ChannelPart>, HospitalError> {
-        let (service, clinician) = (self.clone(), clinician.to_owned());
+        let Ok(clinician) = ClinicianName::new(clinician).map(ClinicianName::into_text) else { return Ok(Vec::new()) };
+        let service = self.clone();
         Ok(self.store().run(move |tx| service.parts(tx, As::Clinician(&clinician))).await?)
     }
 
     /// Assigns a clinician to a case: they may take part in its channels.
     ///
     /// # Errors
-    /// No such case, or the store failed.
+    /// No such case, no such name, or the store failed.
     pub async fn assign_clinician(
         &self,
         actor: &str,
         case: &LocalCaseId,
         clinician: &str,
     ) -> Result<(), HospitalError> {
-        let (id, name, by, now) = (case.clone(), clinician.to_owned(), actor.to_owned(), self.now());
+        // In the form in which look-ups know it: who looked up a case looks after it by the same name.
+        let name = match ClinicianName::new(clinician) {
+            Ok(name) => name.into_text(),
+            Err(error) => {
+                let (code, message) = (Denied::Malformed, error.to_string());
+                return self.refuse(actor, "assign-clinician", case.as_str(), code, &message).await;
+            }
+        };
+        let (id, by, now) = (case.clone(), actor.to_owned(), self.now());
         let assigned = self
             .store()
             .run(move |tx| -> Result<bool, StoreError> {

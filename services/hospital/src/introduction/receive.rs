@@ -5,7 +5,7 @@
 
 use semblance_contract::state::{IntroductionAnswerRecord, IntroductionRow};
 use semblance_core::consent::Scope;
-use semblance_core::id::{Digest, IntroductionId, OrganisationId};
+use semblance_core::id::{Digest, IntroductionId, OrganisationId, RequestId};
 use semblance_core::introduction::{
     AnswerNote, DeclineReason, IntroductionAnswer, IntroductionProposal, NoteError, ProposalNote, Side,
     recipient_commitment,
@@ -120,6 +120,22 @@ impl HospitalService {
                 doubt(code)
             }
         })
+    }
+
+    /// Reads what was proposed on a look-up before its answer was shown here: it could not be believed then. What is
+    /// known already stays as it is.
+    pub(crate) async fn read_early_proposals(&self, request: RequestId) -> Result<(), HospitalError> {
+        for row in self.inner.chain.introductions_of(request).await? {
+            let Ok(proposal) = row.record.statement(self.inner.network) else { continue };
+            let at = row.record.recorded;
+            for change in self.read_proposal(proposal.introduction, &proposal.proposer, at).await? {
+                if let Change::Introduction(proposed) = change {
+                    let now = self.now();
+                    self.store().run(move |tx| proposed.apply(tx, now)).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The introduction, if the cases met as the note says and both consents allow contact.

@@ -72,6 +72,10 @@ impl HospitalService {
         let report = self.report(&stored, &asked, checked, placed, case).await?;
         let text = serde_json::to_string(&report).map_err(|error| StoreError::Damaged(error.to_string()))?;
         self.end(request, LookupState::Shown, None, Some(text)).await?;
+        if let Err(error) = self.read_early_proposals(request).await {
+            // The answer stands; whoever was found may ask again.
+            tracing::warn!(%request, code = error.code(), "proposals on a look-up could not be read");
+        }
         Ok(report)
     }
 

@@ -92,6 +92,16 @@ pub(super) async fn offers(
     })
 }
 
+pub(super) async fn assign(
+    service: &HospitalService,
+    actor: &str,
+    message: v1::AssignClinicianRequest,
+) -> Result<v1::AssignClinicianResponse, Status> {
+    let case = convert::case(&message.case)?;
+    let assigned = service.assign_clinician(actor, &case, &message.clinician).await;
+    assigned.map(|()| v1::AssignClinicianResponse {}).map_err(|error| status(&error))
+}
+
 fn introduction(text: &str) -> Result<IntroductionId, Status> {
     text.parse().map_err(|_| malformed("introduction", "the 32 hexadecimal digits of an introduction"))
 }

@@ -263,6 +263,14 @@ impl v1::hospital_server::Hospital for HospitalRpc {
         contact::offers(&self.service, &actor, request.into_inner()).await.map(Response::new)
     }
 
+    async fn assign_clinician(
+        &self,
+        request: Request<v1::AssignClinicianRequest>,
+    ) -> Result<Response<v1::AssignClinicianResponse>, Status> {
+        let actor = self.actor(&request).await?;
+        contact::assign(&self.service, &actor, request.into_inner()).await.map(Response::new)
+    }
+
     async fn list_audit(
         &self,
         request: Request<v1::ListAuditRequest>,

@@ -13,6 +13,7 @@ use semblance_core::signature::{SigningKey, Statement};
 use semblance_hospital::{ConsentTerms, HospitalService, IntroductionSummary, Reply, Wish};
 
 use crate::life_of_a_lookup::three_hospitals;
+use crate::matcher::Mood;
 use crate::world::{DAY, Forgetful, IDLE, NETWORK, SEIZURES, World, ask};
 
 pub(crate) const BOTH: Parties = Parties { clinicians: true, patient: true };
@@ -115,6 +116,24 @@ async fn who_was_found_may_ask_as_well() {
     assert_eq!((charter.kind, charter.hub.as_str()), (ChannelKind::Patients, "north"));
     south.catch_up(IDLE).await.unwrap();
     assert_eq!(south.charter("dr-lee", charter.channel).await.unwrap().consents, charter.consents);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_found_may_be_faster_than_the_answer() {
+    let (world, north, south) = three_hospitals().await;
+    north.catch_up(IDLE).await.unwrap();
+    world.matcher.set(Mood::LosesAnswer);
+    north.look_up(ask("n-1", Breadth::Close)).await.unwrap_err();
+    let request = north.lookups(0, 1).await.unwrap()[0].request.parse().unwrap();
+    south.catch_up(IDLE).await.unwrap();
+    south.introduce_found("dr-lee", request, 1, wish(BOTH)).await.unwrap();
+    north.catch_up(IDLE).await.unwrap();
+    // What it was not shown yet, a hospital does not believe to have found.
+    assert!(north.introductions(0, 9).await.unwrap().is_empty());
+    world.matcher.set(Mood::Honest);
+    north.retry("dr-kim", request).await.unwrap();
+    let asked = only(&north).await;
+    assert_eq!((asked.state, asked.side, asked.case.as_str()), ("proposed", "asker", "n-1"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

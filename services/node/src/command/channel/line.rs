@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const GLANCE: Duration = Duration::from_millis(500);
 
 /// The line of one device.
-pub(super) struct HttpLine {
+pub(crate) struct HttpLine {
     agent: Agent,
     url: String,
     authorization: Zeroizing<String>,
@@ -39,7 +39,7 @@ impl HttpLine {
     ///
     /// # Errors
     /// The address would send the token in the clear, or the root is no certificate.
-    pub(super) fn new(url: &str, token: &[u8], root: Option<&[u8]>) -> anyhow::Result<Self> {
+    pub(crate) fn new(url: &str, token: &[u8], root: Option<&[u8]>) -> anyhow::Result<Self> {
         let plain = url.starts_with("http://127.0.0.1:") || url.starts_with("http://localhost:");
         if !plain && !url.starts_with("https://") {
             return Err(Failure::usage(format!("{url}: the node's address begins with https://"))

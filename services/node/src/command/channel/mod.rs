@@ -1,7 +1,8 @@
 //! `semblance channel`: channels from the command line, over the same calls as a browser.
 
 mod device;
-mod line;
+pub(crate) mod line;
+mod open;
 mod operate;
 mod talk;
 
@@ -25,6 +26,11 @@ pub struct Arguments {
 enum Action {
     Register(operate::RegisterArguments),
     Audit(operate::AuditArguments),
+    Open(open::OpenArguments),
+    Group(open::GroupArguments),
+    Opened(open::OpenedArguments),
+    Offered(open::OfferedArguments),
+    Assign(open::AssignArguments),
     Offers(talk::OffersArguments),
     Join(talk::ChannelArguments),
     List(talk::OffersArguments),
@@ -53,6 +59,11 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     match arguments.action {
         Action::Register(arguments) => operate::register(&arguments, output),
         Action::Audit(arguments) => operate::audit(&arguments, output),
+        Action::Open(arguments) => open::open(arguments, output),
+        Action::Group(arguments) => open::group(arguments, output),
+        Action::Opened(arguments) => open::opened(&arguments, output),
+        Action::Offered(arguments) => open::offered(arguments, output),
+        Action::Assign(arguments) => open::assign(arguments, output),
         Action::Offers(arguments) => talk::offers(&arguments, output),
         Action::Join(arguments) => talk::join(&arguments, output),
         Action::List(arguments) => talk::list(&arguments, output),

@@ -44,7 +44,7 @@ struct ListArguments {
 struct ProposeArguments {
     #[command(flatten)]
     connection: Connection,
-    /// The look-up, by its request's id as in `lookup`, `lookups` and `receipts --json`.
+    /// The look-up, by its request's id, as `lookup`, `lookups` and `receipts` show it.
     #[arg(value_name = "REQUEST")]
     lookup: String,
     /// The found case's place in the answer.

@@ -91,8 +91,17 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
             None => client.look_up(request).await,
         };
         let report = report(answered.map_err(|status| failure(&status))?.into_inner());
-        output.result(&report, finding)
+        output.result(&report, text)
     })
+}
+
+/// What was found, and how to go on from there.
+fn text(report: &LookupReport) -> String {
+    let mut text = finding(report);
+    if !report.matches.is_empty() {
+        text += &format!("  to talk: semblance introductions propose {} RANK\n", report.request);
+    }
+    text
 }
 
 /// The node's answer in the hospital's own words.

@@ -55,7 +55,7 @@ impl Connection {
     }
 
     /// A client for the node; connects with the first call.
-    async fn client(&self) -> anyhow::Result<HospitalClient<Channel>> {
+    pub(super) async fn client(&self) -> anyhow::Result<HospitalClient<Channel>> {
         let party = self.party().await?;
         let (files, _) = party.credentials(Role::Admin)?;
         let address = self.address_of(&party);
@@ -92,7 +92,7 @@ fn starting_with(word: &str, message: &str) -> String {
 }
 
 /// Nothing, for texts that stand for nothing when they are empty.
-fn filled(text: String) -> Option<String> {
+pub(super) fn filled(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 

@@ -88,8 +88,8 @@ fn text(rows: &[Row]) -> String {
         let case = row.case.as_deref().unwrap_or(&row.handle);
         let short = if row.short { ", from few symptoms" } else { "" };
         format!(
-            "{}: {case} was found by {} at place {} (purpose: {}{short}), block {}",
-            row.at, row.asker, row.rank, row.purpose, row.block
+            "{}: {case} was found by {} at place {} (purpose: {}{short}), block {}; request {}",
+            row.at, row.asker, row.rank, row.purpose, row.block, row.request
         )
     };
     if rows.is_empty() {
