@@ -8,7 +8,10 @@ mod matcher;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use anyhow::Context;
+use semblance_channels::node::ChannelService;
 use semblance_channels::relay::{ChannelAdminService, RelayService};
+use semblance_core::id::ChannelId;
 use semblance_core::organisation::Role;
 use semblance_hospital::HospitalService;
 use semblance_hospital::rpc::HospitalRpc;
@@ -146,6 +149,19 @@ impl Node {
     /// The hospital's use cases, in a node that has the role.
     pub(crate) fn hospital(&self) -> Option<&HospitalService> {
         self.hospital.as_ref().map(|running| &running.service)
+    }
+
+    /// The channels, in a node that serves people's devices.
+    pub(crate) fn channels(&self) -> Option<&ChannelService> {
+        self.channels.as_ref().map(|running| &running.service)
+    }
+
+    /// Waits until this node serves a channel as its hub.
+    ///
+    /// # Errors
+    /// It has no channels, or stops before.
+    pub(crate) async fn serves(&self, channel: ChannelId) -> anyhow::Result<()> {
+        self.channels.as_ref().context("the node has no channels")?.serves(channel).await
     }
 
     /// The matcher, in a node that has the role.

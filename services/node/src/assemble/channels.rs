@@ -20,6 +20,7 @@ use semblance_hospital::{ChannelPart, HospitalService};
 use semblance_ledger::Ledger;
 use semblance_ledger::client::LedgerClient;
 use semblance_web::Tls;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -34,10 +35,22 @@ pub(super) struct RunningChannels {
     pub(super) service: ChannelService,
     /// Where people's devices reach it.
     pub(super) address: SocketAddr,
+    /// The channels of which this node is the hub, as far as it has taken them up.
+    hubs: watch::Receiver<BTreeSet<ChannelId>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl RunningChannels {
+    /// Waits until this node serves a channel as its hub.
+    ///
+    /// # Errors
+    /// The node stops before.
+    pub(super) async fn serves(&self, channel: ChannelId) -> anyhow::Result<()> {
+        let mut hubs = self.hubs.clone();
+        hubs.wait_for(|hubs| hubs.contains(&channel)).await.context("the node stopped before it was the hub")?;
+        Ok(())
+    }
+
     pub(super) async fn ended(self) {
         for task in self.tasks {
             // A task that failed has said so; the node stops either way.
@@ -72,6 +85,7 @@ pub(super) async fn start(
     let tls = section.read(party.config.folder())?;
     let routes = semblance_web::channels::routes(service.clone());
     let (web_stop, follow_stop, take_stop, run_stop) = (stop.clone(), stop.clone(), stop.clone(), stop.clone());
+    let (taken, hubs) = watch::channel(BTreeSet::new());
     let (following, taking, running, hospital) = (service.clone(), service.clone(), service.clone(), hospital.clone());
     let tasks = vec![
         tokio::spawn(async move {
@@ -88,13 +102,13 @@ pub(super) async fn start(
         }),
         tokio::spawn(async move {
             tokio::select! {
-                () = take_up(&taking, &hospital) => {}
+                () = take_up(&taking, &hospital, &taken) => {}
                 () = take_stop.cancelled() => {}
             }
         }),
         tokio::spawn(async move { running.run(run_stop.cancelled()).await }),
     ];
-    Ok(Some(RunningChannels { service, address, tasks }))
+    Ok(Some(RunningChannels { service, address, hubs, tasks }))
 }
 
 /// Connections to the other hospitals' nodes.
@@ -112,18 +126,17 @@ fn connections(party: &Party) -> anyhow::Result<Connections> {
 }
 
 /// Takes up the channels that the hospital opens, for ever.
-async fn take_up(channels: &ChannelService, hospital: &HospitalService) {
-    let mut known = BTreeSet::<ChannelId>::new();
+async fn take_up(channels: &ChannelService, hospital: &HospitalService, taken: &watch::Sender<BTreeSet<ChannelId>>) {
     loop {
         match hospital.own_hubs().await {
             Ok(opened) => {
                 for (charter, seed) in opened {
                     let id = charter.channel;
-                    if known.contains(&id) {
+                    if taken.borrow().contains(&id) {
                         continue;
                     }
                     match channels.take_up(wire(charter), seed).await {
-                        Ok(_) => drop(known.insert(id)),
+                        Ok(_) => _ = taken.send_if_modified(|hubs| hubs.insert(id)),
                         Err(refusal) => tracing::warn!(channel = %id, code = refusal.word(), "a channel waits"),
                     }
                 }

@@ -144,7 +144,8 @@ impl Config {
         listen.admin_address.clone().unwrap_or_else(|| format!("https://{}", reachable(listen.address)))
     }
 
-    /// Takes addresses that came about otherwise: this node listens at `own`, the others at theirs.
+    /// Takes addresses that came about otherwise: this node listens at `own`, for devices at a free port beside it, and
+    /// the others at theirs.
     pub(crate) fn place(&mut self, own: SocketAddr, others: &BTreeMap<OrganisationId, SocketAddr>) {
         let content = &mut self.content;
         let address_of = |organisation: &str, address: &mut String| {
@@ -155,6 +156,9 @@ impl Config {
         };
         content.listen.address = own;
         content.listen.admin_address = None;
+        if let Some(channels) = &mut content.channels {
+            channels.address = SocketAddr::new(own.ip(), 0);
+        }
         if let (Some(organisation), Some(address)) = (&content.ledger.organisation, &mut content.ledger.address) {
             address_of(organisation, address);
         }

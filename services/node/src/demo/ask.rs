@@ -9,9 +9,9 @@ use semblance_core::limits::{ANSWER_MAX, TERMS_FOR_WIDE};
 use semblance_core::lookup::Purpose;
 use semblance_core::organisation::Role;
 use semblance_core::query::Breadth;
-use semblance_hospital::HospitalService;
-use semblance_hospital::lookup::{LookupReport, Question};
+use semblance_hospital::lookup::{FoundCase, LookupReport, Question};
 use semblance_hospital::store::case::LocalCaseId;
+use semblance_hospital::{HospitalService, WithdrawalReport};
 
 use super::parties::{Parties, Running};
 use super::patients::Patient;
@@ -121,25 +121,50 @@ pub(super) async fn receipts(parties: &Parties, asked: &[Asked]) -> anyhow::Resu
     Ok(opened)
 }
 
-/// Lets the patient of a found case withdraw, and asks the same question again.
-pub(super) async fn withdraw(
-    parties: &Parties,
-    asked: &[Asked],
+/// A look-up that found somebody, the first found case, and whose it is.
+pub(super) struct Meeting<'a> {
+    /// The hospital that asked.
+    pub(super) asker: &'a Running,
+    /// The hospital of the found case.
+    pub(super) owner: &'a Running,
+    /// What was asked.
+    pub(super) asked: &'a Asked,
+    /// What was found.
+    pub(super) found: &'a FoundCase,
+    /// The found case, as its hospital calls it in the receipt that it opened.
+    pub(super) case: LocalCaseId,
+}
+
+/// The first look-up that found somebody; none when nobody was found.
+pub(super) fn meeting<'a>(
+    parties: &'a Parties,
+    asked: &'a [Asked],
     receipts: &[OpenedReceipt],
-    clinician: &str,
-) -> anyhow::Result<Option<(Withdrawn, Asked)>> {
+) -> anyhow::Result<Option<Meeting<'a>>> {
     let found = asked.iter().find_map(|asked| asked.report.matches.first().map(|found| (asked, found)));
-    let Some((first, found)) = found else { return Ok(None) };
+    let Some((asked, found)) = found else { return Ok(None) };
     let receipt = receipts.iter().find(|receipt| receipt.handle == found.handle);
     let case =
         receipt.and_then(|receipt| receipt.case.as_deref()).context("no receipt of the found case was opened")?;
-    let owner = hospital_of(parties, &found.hospital)?;
-    let report = owner.hospital()?.withdraw("demo", &LocalCaseId::from_str(case)?).await?;
-    anyhow::ensure!(report.withdrawn, "the withdrawal waits for the ledger");
+    let (asker, owner) = (hospital_of(parties, &asked.hospital)?, hospital_of(parties, &found.hospital)?);
+    Ok(Some(Meeting { asker, owner, asked, found, case: LocalCaseId::from_str(case)? }))
+}
 
-    let asker = hospital_of(parties, &first.hospital)?;
-    let breadth = if first.report.breadth == "wide" { Breadth::Wide } else { Breadth::Close };
-    let again = look_up(asker.hospital()?, &first.report.case, clinician, breadth).await?;
+/// Lets the patient of the found case withdraw.
+pub(super) async fn withdraw(meeting: &Meeting<'_>) -> anyhow::Result<WithdrawalReport> {
+    let report = meeting.owner.hospital()?.withdraw("demo", &meeting.case).await?;
+    anyhow::ensure!(report.withdrawn, "the withdrawal waits for the ledger");
+    Ok(report)
+}
+
+/// Asks the same question again after a withdrawal.
+pub(super) async fn again(
+    Meeting { asker, asked, found, .. }: &Meeting<'_>,
+    report: &WithdrawalReport,
+    clinician: &str,
+) -> anyhow::Result<(Withdrawn, Asked)> {
+    let breadth = if asked.report.breadth == "wide" { Breadth::Wide } else { Breadth::Close };
+    let again = look_up(asker.hospital()?, &asked.report.case, clinician, breadth).await?;
     let withdrawn = Withdrawn {
         hospital: found.hospital.clone(),
         handle: found.handle.clone(),
@@ -148,7 +173,7 @@ pub(super) async fn withdraw(
         purged: report.purged,
         block: again.block,
     };
-    Ok(Some((withdrawn, Asked { hospital: first.hospital.clone(), disease: first.disease.clone(), report: again })))
+    Ok((withdrawn, Asked { hospital: asked.hospital.clone(), disease: asked.disease.clone(), report: again }))
 }
 
 /// Waits until the matchers have read what is on the ledger now.
@@ -162,14 +187,22 @@ pub(super) async fn matchers_follow(parties: &Parties) -> anyhow::Result<()> {
 }
 
 async fn follow(running: &Running, reached: impl Fn() -> bool) -> anyhow::Result<()> {
+    let what = format!("{} follows the ledger", running.party.organisation);
+    come(&what, async || Ok(reached().then_some(()))).await
+}
+
+/// Waits until something is there that comes about by itself.
+pub(super) async fn come<T>(what: &str, look: impl AsyncFn() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
     let wait = async {
-        while !reached() {
+        loop {
+            if let Some(found) = look().await? {
+                return Ok(found);
+            }
             tokio::time::sleep(FOLLOW_LOOK).await;
         }
     };
-    tokio::time::timeout(FOLLOW_TIMEOUT, wait)
-        .await
-        .with_context(|| format!("{} does not follow the ledger", running.party.organisation))
+    let came = tokio::time::timeout(FOLLOW_TIMEOUT, wait).await;
+    came.with_context(|| format!("it did not come about in {} s that {what}", FOLLOW_TIMEOUT.as_secs()))?
 }
 
 fn hospital_of<'a>(parties: &'a Parties, name: &str) -> anyhow::Result<&'a Running> {

@@ -6,10 +6,11 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use indicatif::ProgressBar;
+use semblance_core::consent::Scope;
 use semblance_core::limits::PUBLISH_BATCH_MAX;
 use semblance_hospital::import::{Bounds, ImportObserver, RowReport};
 use semblance_hospital::store::case::LocalCaseId;
-use semblance_hospital::{ConsentTerms, HospitalService, Selection, StepReport};
+use semblance_hospital::{ConsentTerms, DEFAULT_TEXT, HospitalService, Selection, StepReport};
 
 use super::parties::{Parties, Running};
 use super::patients::{self, Patient};
@@ -21,6 +22,10 @@ use crate::progress;
 const ACTOR: &str = "demo";
 /// The file in a hospital's folder with its share of the patients.
 const PATIENTS_FILE: &str = "patients.jsonl";
+/// What the patients of a demo agree to: all that it shows.
+const SCOPES: [Scope; 3] = [Scope::BeFound, Scope::BeContacted, Scope::JoinGroups];
+/// For how many days.
+const DAYS: u32 = 365;
 
 /// The progress of an import, for people.
 pub(super) struct Bar(ProgressBar);
@@ -77,7 +82,7 @@ pub(super) fn patients_file(running: &Running) -> PathBuf {
 async fn publish(hospital: &HospitalService, share: &[Patient], output: &Output) -> anyhow::Result<Filled> {
     let name = hospital.organisation().to_string();
     let bar = progress::bar(output, &format!("{name} publishes"), share.len() as u64);
-    let terms = ConsentTerms::usual()?;
+    let terms = ConsentTerms::new(&SCOPES, DAYS, DEFAULT_TEXT)?;
     let (mut published, mut refused) = (0, BTreeMap::new());
     for batch in share.chunks(PUBLISH_BATCH_MAX) {
         let cases =

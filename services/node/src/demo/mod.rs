@@ -7,6 +7,7 @@ mod patients;
 mod secrecy;
 mod state;
 mod story;
+mod talk;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -24,6 +25,7 @@ use parties::Parties;
 use patients::{Patient, SourceReport};
 use state::State;
 use story::{Story, Verified};
+use talk::{Acts, Stage};
 
 /// What a demo shall show.
 pub(crate) struct Wanted {
@@ -99,16 +101,25 @@ impl Demo {
         watch.lap("look-ups");
         let receipts = ask::receipts(&parties, &lookups).await?;
         watch.lap("receipts");
-        let withdrawn = ask::withdraw(&parties, &lookups, &receipts, &clinician).await?;
-        let (withdrawal, asked_again) = withdrawn.unzip();
-        if let Some(case) = withdrawal.as_ref().and_then(|withdrawal| {
-            let receipt = receipts.iter().find(|receipt| receipt.handle == withdrawal.handle)?;
-            Some(state::Withdrawal { hospital: receipt.hospital.clone(), case: receipt.case.clone()? })
-        }) {
-            state.withdrawn.push(case);
-            state.write(&wanted.data)?;
-        }
-        watch.lap("withdrawal");
+        let meeting = ask::meeting(&parties, &lookups, &receipts)?;
+        let acts = match &meeting {
+            None => Acts::default(),
+            Some(meeting) => {
+                let shares = shares.iter().enumerate();
+                let stage = Stage {
+                    parties: &parties,
+                    meeting,
+                    clinician: &clinician,
+                    colleague: &format!("demo-colleague-{}", state.runs),
+                    patients: shares.map(|(hospital, share)| still(share, &|case| usable(hospital, case))).collect(),
+                    vocabulary: &vocabulary,
+                    devices: talk::devices_of_run(&wanted.data, state.runs),
+                };
+                let leaves =
+                    state::Withdrawal { hospital: meeting.found.hospital.clone(), case: meeting.case.to_string() };
+                Acts::play(&stage, &mut watch, || state.withdraw(leaves, &wanted.data)).await?
+            }
+        };
         let working = progress::working(output, "verifying the chain and searching the files");
         let chain = verify(&parties).await?;
         let words = secrecy::words(chosen.iter().flatten(), &vocabulary);
@@ -126,10 +137,14 @@ impl Demo {
             filled,
             lookups,
             receipts,
-            withdrawal,
-            asked_again,
+            channel: acts.channel,
+            group: acts.group,
+            withdrawal: acts.withdrawal,
+            parting: acts.parting,
+            asked_again: acts.asked_again,
             chain,
             plaintext,
+            overheard: acts.overheard,
             seconds: watch.laps,
         };
         Ok(Self { parties, story })
@@ -176,6 +191,11 @@ fn gather(
     let mut bar = Bar::new(output, "reading the patients");
     let (patients, report) = patients::read(path, vocabulary, system.clock().as_ref(), &mut bar)?;
     Ok((patients, Some(report)))
+}
+
+/// A hospital's patients who did not withdraw.
+fn still<'a>(share: &'a [Patient], usable: &dyn Fn(&str) -> bool) -> Vec<&'a Patient> {
+    share.iter().filter(|patient| usable(&patient.case_id)).collect()
 }
 
 async fn verify(parties: &Parties) -> anyhow::Result<Verified> {

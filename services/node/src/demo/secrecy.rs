@@ -1,8 +1,10 @@
-//! Looks through parties' files for plaintext: the ledger and the matcher must hold no symptom and no case's local name.
+//! Looks through parties' files for plaintext: the ledger and the matcher must hold no symptom and no case's local name,
+//! hubs nothing that was said.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use semblance_core::term::TermId;
@@ -10,24 +12,36 @@ use semblance_core::vocabulary::Vocabulary;
 
 use super::patients::Patient;
 
-/// How HPO ids begin, in data and in links, before a digit.
+/// How HPO ids begin, in data and in links, before their digits.
 const MARKS: [&[u8]; 2] = [b"HP:", b"HP_"];
+/// Digits of an HPO id: fewer would stand among ciphertexts by chance.
+const DIGITS: usize = 7;
 /// Shorter words stand in other bytes by chance.
 const WORD_MIN: usize = 8;
 /// Bytes read at once.
 const CHUNK: usize = 1 << 16;
 
 /// What was looked through.
-#[derive(Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Search {
     /// Files read to their end.
     pub(crate) files: u64,
     /// Their bytes.
     pub(crate) bytes: u64,
-    /// Labels and local names searched for, beside HPO ids.
+    /// Words searched for, beside HPO ids.
     pub(crate) words: usize,
     /// Files that hold an HPO id or one of the words.
     pub(crate) found: Vec<PathBuf>,
+}
+
+impl Search {
+    /// Adds another search, for some of the same words.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.words = self.words.max(other.words);
+        self.found.extend(other.found);
+    }
 }
 
 /// What these patients' hospitals must keep to themselves: the cases' local names and the labels of their symptoms.
@@ -38,10 +52,13 @@ pub(crate) fn words<'a>(patients: impl Iterator<Item = &'a Patient>, vocabulary:
         let labels = patient.observed.iter().filter_map(|id| vocabulary.label(id.parse::<TermId>().ok()?));
         words.extend(labels.map(str::to_owned));
     }
-    words.retain(|word| word.len() >= WORD_MIN);
-    words.sort();
-    words.dedup();
-    words
+    telling(words)
+}
+
+/// Each of some words once, without those that are too short to tell anything.
+pub(crate) fn telling(words: impl IntoIterator<Item = String>) -> Vec<String> {
+    let words: BTreeSet<String> = words.into_iter().filter(|word| word.len() >= WORD_MIN).collect();
+    words.into_iter().collect()
 }
 
 /// Reads every file below some folders.
@@ -49,28 +66,56 @@ pub(crate) fn words<'a>(patients: impl Iterator<Item = &'a Patient>, vocabulary:
 /// # Errors
 /// A file cannot be read.
 pub(crate) fn search(folders: &[PathBuf], words: &[String]) -> anyhow::Result<Search> {
-    let mut search = Search { words: words.len(), ..Search::default() };
-    let mut folders = folders.to_vec();
+    let (mut folders, mut files) = (folders.to_vec(), Vec::new());
     while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot look into {}", folder.display()))?;
-        for entry in entries {
+        for entry in entries(&folder)? {
             let entry = entry?;
-            let path = entry.path();
             let kind = entry.file_type()?;
             if kind.is_dir() {
-                folders.push(path);
+                folders.push(entry.path());
             } else if kind.is_file() {
-                let file = match File::open(&path) {
-                    // An index merges files away while they are looked at: nothing is left to find in those.
-                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                    opened => opened.with_context(|| format!("cannot read {}", path.display()))?,
-                };
-                let (bytes, found) = read(file, words).with_context(|| format!("cannot read {}", path.display()))?;
-                search.files += 1;
-                search.bytes += bytes;
-                search.found.extend(found.then_some(path));
+                files.push(entry.path());
             }
         }
+    }
+    search_files(files, words)
+}
+
+/// The files of a folder whose names begin like this: a database with what belongs to it.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(crate) fn beginning_with(folder: &Path, name: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in entries(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(name) {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
+}
+
+fn entries(folder: &Path) -> anyhow::Result<std::fs::ReadDir> {
+    std::fs::read_dir(folder).with_context(|| format!("cannot look into {}", folder.display()))
+}
+
+/// Reads some files.
+///
+/// # Errors
+/// A file cannot be read.
+pub(crate) fn search_files(files: Vec<PathBuf>, words: &[String]) -> anyhow::Result<Search> {
+    let mut search = Search { words: words.len(), ..Search::default() };
+    for path in files {
+        let file = match File::open(&path) {
+            // An index merges files away while they are looked at: nothing is left to find in those.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            opened => opened.with_context(|| format!("cannot read {}", path.display()))?,
+        };
+        let (bytes, found) = read(file, words).with_context(|| format!("cannot read {}", path.display()))?;
+        search.files += 1;
+        search.bytes += bytes;
+        search.found.extend(found.then_some(path));
     }
     search.found.sort();
     Ok(search)
@@ -78,7 +123,7 @@ pub(crate) fn search(folders: &[PathBuf], words: &[String]) -> anyhow::Result<Se
 
 /// The bytes of a file, and whether an HPO id or a word is among them.
 fn read(mut file: impl Read, words: &[String]) -> std::io::Result<(u64, bool)> {
-    let longest = words.iter().map(String::len).max().unwrap_or(0).max(4);
+    let longest = words.iter().map(String::len).max().unwrap_or(0).max(3 + DIGITS);
     let (mut bytes, mut found, mut window) = (0, false, Vec::new());
     loop {
         let before = window.len();
@@ -97,7 +142,8 @@ fn read(mut file: impl Read, words: &[String]) -> std::io::Result<(u64, bool)> {
 fn tells(bytes: &[u8], words: &[String]) -> bool {
     bytes.iter().enumerate().any(|(place, first)| {
         let rest = bytes.get(place..).unwrap_or_default();
-        let mark = MARKS.iter().any(|mark| rest.starts_with(mark) && rest.get(3).is_some_and(u8::is_ascii_digit));
+        let digits = |rest: &[u8]| rest.get(3..3 + DIGITS).is_some_and(|id| id.iter().all(u8::is_ascii_digit));
+        let mark = MARKS.iter().any(|mark| rest.starts_with(mark) && digits(rest));
         mark || words.iter().any(|word| word.as_bytes().first() == Some(first) && rest.starts_with(word.as_bytes()))
     })
 }
@@ -110,7 +156,8 @@ mod tests {
     fn a_symptom_is_found_wherever_it_stands() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("deep")).unwrap();
-        std::fs::write(folder.path().join("clean"), b"HP: is a mark, HP:x none, Seizures another word").unwrap();
+        std::fs::write(folder.path().join("clean"), b"HP: is a mark, HP:x and HP:000125 none, Seizures another word")
+            .unwrap();
         let words = ["Bilateral tonic-clonic seizure".to_owned(), "case-number-7".to_owned()];
         assert!(search(&[folder.path().to_path_buf()], &words).unwrap().found.is_empty());
         let path = folder.path().join("deep/file");
@@ -122,6 +169,19 @@ mod tests {
                 assert_eq!((search.found, search.files), (vec![path.clone()], 2), "{told} after {before}");
             }
         }
+    }
+
+    #[test]
+    fn a_database_is_its_files_together() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.sqlite", "a.sqlite-wal", "b.sqlite"] {
+            std::fs::write(folder.path().join(name), "what was said").unwrap();
+        }
+        let files = || beginning_with(folder.path(), "a.sqlite").unwrap();
+        let mut search = search_files(files(), &["something else".to_owned()]).unwrap();
+        assert_eq!((search.files, search.found.len()), (2, 0));
+        search.add(search_files(files(), &["was said".to_owned()]).unwrap());
+        assert_eq!((search.files, search.bytes, search.words, search.found.len()), (4, 52, 1, 2));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// The file's name in the demo's folder.
 const FILE: &str = "demo.json";
 
-/// A case that was withdrawn: never asked about again.
+/// A case that was withdrawn, or was about to be: never asked about again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Withdrawal {
     /// Its hospital.
@@ -104,6 +104,16 @@ impl State {
         std::fs::write(&new, serde_json::to_vec_pretty(self)?)
             .and_then(|()| std::fs::rename(&new, &path))
             .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Notes that a case's patient withdraws, before it happens: a demo that ends in the middle does not ask about the
+    /// case again.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(super) fn withdraw(&mut self, withdrawal: Withdrawal, folder: &Path) -> anyhow::Result<()> {
+        self.withdrawn.push(withdrawal);
+        self.write(folder)
     }
 
     /// Whether a case was withdrawn.

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::patients::SourceReport;
 use super::secrecy::Search;
+use super::talk::told::{Group, Met, Overheard, Parting};
 use crate::failure::{Failure, Kind};
 use crate::show::finding;
 
@@ -122,14 +123,22 @@ pub(super) struct Story {
     pub(super) lookups: Vec<Asked>,
     /// The receipts of these look-ups, the last one's left out.
     pub(super) receipts: Vec<OpenedReceipt>,
-    /// The withdrawal; none when no case was found.
+    /// The channel of the first match; this and all that follows is none when no case was found.
+    pub(super) channel: Option<Met>,
+    /// The symptom group.
+    pub(super) group: Option<Group>,
+    /// The withdrawal.
     pub(super) withdrawal: Option<Withdrawn>,
+    /// What it meant for channels.
+    pub(super) parting: Option<Parting>,
     /// The first question with a match, asked again after that.
     pub(super) asked_again: Option<Asked>,
     /// The chain.
     pub(super) chain: Verified,
     /// The ledger's and the matcher's files.
     pub(super) plaintext: Search,
+    /// The hubs' and the ledger's files, searched for what was said.
+    pub(super) overheard: Option<Overheard>,
     /// Seconds each part took.
     pub(super) seconds: Vec<(String, f64)>,
 }
@@ -166,7 +175,23 @@ impl Story {
             Some(withdrawal) if withdrawal.purged == 0 => {
                 broken("the withdrawn case's private data were not purged".to_owned())
             }
-            Some(_) => Ok(()),
+            Some(_) => self.broken_talk().map_or(Ok(()), broken),
+        }
+    }
+
+    /// What of the channels' promises did not come true.
+    fn broken_talk(&self) -> Option<String> {
+        let missing = |what: &str| Some(what.to_owned());
+        if !self.channel.as_ref().is_some_and(Met::holds) {
+            return missing("two clinicians and a patient of a match did not read each other in a channel");
+        }
+        if !self.group.as_ref().is_some_and(Group::holds) {
+            return missing("people of three hospitals did not read each other in a symptom group");
+        }
+        match (&self.parting, &self.overheard) {
+            (None, _) => missing("nobody withdrew from a channel"),
+            (_, None) => missing("the hubs' files were not searched for what was said"),
+            (Some(parting), Some(overheard)) => parting.broken().or_else(|| overheard.broken()),
         }
     }
 
@@ -196,14 +221,20 @@ impl Story {
             let _ = writeln!(text, "{}", finding(&asked.report));
         }
         self.tell_receipts(&mut text);
+        self.channel.iter().for_each(|met| met.tell(&mut text));
+        self.group.iter().for_each(|group| group.tell(&mut text));
         if let Some(withdrawal) = &self.withdrawal {
             let Withdrawn { hospital, handle, rank_before, gone, .. } = withdrawal;
             let end = if *gone { "it is gone from the next answer" } else { "IT IS STILL FOUND" };
             let short = handle.get(..12).unwrap_or(handle);
             let _ = writeln!(
                 text,
-                "a patient of {hospital} withdrew: case {short}…, found at place {rank_before} before; {end}\n"
+                "a patient of {hospital} withdrew: case {short}…, found at place {rank_before} before; {end}"
             );
+        }
+        match &self.parting {
+            Some(parting) => parting.tell(&mut text),
+            None => text.push('\n'),
         }
         let chain = if self.chain.intact { "every hash, link and signature holds" } else { "IT DOES NOT VERIFY" };
         let _ = writeln!(
@@ -218,6 +249,7 @@ impl Story {
             "ledger's and matchers' files: {files} files, {bytes} bytes, {secrecy} in them (searched for HP: and HP_ \
              ids, and for {words} labels and local names of the cases that asked)"
         );
+        self.overheard.iter().for_each(|overheard| overheard.tell(&mut text));
         let seconds: Vec<String> = self.seconds.iter().map(|(part, time)| format!("{part} {time:.1} s")).collect();
         let _ = writeln!(text, "took: {}", seconds.join(", "));
         text

@@ -20,6 +20,8 @@ pub const GENESIS_FILE: &str = "network.genesis";
 pub const NODE_FILE: &str = "node.toml";
 /// The folder of the authorities' keys, which no node needs.
 pub(super) const AUTHORITIES: &str = "authorities";
+/// How far from a hospital's node it listens for devices: further than a network on one machine has nodes.
+const DEVICES: u16 = 400;
 /// The folder of an organisation's secrets.
 pub(super) const SECRET: &str = "secret";
 
@@ -62,7 +64,13 @@ impl NewNetwork {
             (None, Some(holder)) if *holder != party.id => LedgerPlace::remote(elsewhere(holder)),
             (None, _) => LedgerPlace::Embedded,
         };
-        Place { port: plan.port_of(&party.id), ledger, matchers: plan.matchers().iter().map(elsewhere).collect() }
+        let others = plan.hospitals().iter().filter(|id| **id != party.id);
+        Place {
+            port: plan.port_of(&party.id),
+            ledger,
+            matchers: plan.matchers().iter().map(elsewhere).collect(),
+            hospitals: others.map(elsewhere).collect(),
+        }
     }
 }
 
@@ -106,6 +114,15 @@ pub(super) struct Place<'a> {
     pub(super) ledger: LedgerPlace,
     /// Whom a hospital asks.
     pub(super) matchers: Vec<(&'a OrganisationId, String)>,
+    /// With whom a hospital has channels.
+    pub(super) hospitals: Vec<(&'a OrganisationId, String)>,
+}
+
+impl Place<'_> {
+    /// Where it listens for devices.
+    fn devices(&self) -> u16 {
+        self.port.checked_add(DEVICES).unwrap_or_else(|| self.port.saturating_sub(DEVICES))
+    }
 }
 
 impl NewParty {
@@ -141,6 +158,12 @@ impl NewParty {
         if hospital {
             for matcher in &place.matchers {
                 line(&format!("[[matchers]]\n{}", elsewhere(matcher)));
+            }
+            line("# Browsers believe only what their own authorities vouch for: name such a certificate here.");
+            line(&format!("[channels]\naddress = \"127.0.0.1:{}\"", place.devices()));
+            line(&format!("certificate_file = \"node.pem\"\nkey_file = \"{SECRET}/node.key\"\n"));
+            for hospital in &place.hospitals {
+                line(&format!("[[hospitals]]\n{}", elsewhere(hospital)));
             }
         }
         text
@@ -220,6 +243,13 @@ mod tests {
             assert_eq!(keys.sealing, [party.sealing.expose()]);
             assert_eq!(config.content().tls.read(own).unwrap().certificate, party.tls.node.certificate);
             assert_eq!(config.content().ledger.is_embedded(), party.id.as_str() == "matcher");
+            let others: Vec<_> = config.content().hospitals.iter().map(|one| one.organisation.as_str()).collect();
+            let devices = config.content().channels.as_ref().map(|channels| channels.address.port());
+            match party.id.as_str() {
+                "north" => assert_eq!((devices, others), (Some(7401), vec!["south"])),
+                "south" => assert_eq!((devices, others), (Some(7402), vec!["north"])),
+                _ => assert_eq!((devices, others), (None, Vec::new())),
+            }
             assert_eq!(read_genesis(&config.path(&config.content().node.genesis)).unwrap(), *network.genesis());
         }
     }

@@ -90,7 +90,9 @@ impl Newcomer {
             LedgerPlace::Remote(holder, address) if is_matcher(holder) => vec![(holder, address.clone())],
             _ => Vec::new(),
         };
-        let place = Place { port: self.plan.port, ledger: self.plan.ledger.clone(), matchers };
+        // Where the other hospitals' nodes are, the record does not say.
+        let (ledger, hospitals) = (self.plan.ledger.clone(), Vec::new());
+        let place = Place { port: self.plan.port, ledger, matchers, hospitals };
         let configuration = self.party.write(root, &place)?;
         write_public(&root.join(self.plan.id.as_str()).join(GENESIS_FILE), &self.genesis.encode())?;
         let record = root.join(format!("{}.member", self.plan.id));

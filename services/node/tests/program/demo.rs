@@ -1,7 +1,10 @@
 //! The demo, played as a newcomer plays it.
 
+use std::collections::BTreeSet;
+
 use semblance_core::term::TermId;
 use semblance_core::vocabulary::Vocabulary;
+use serde_json::Value;
 
 use crate::process::run;
 
@@ -33,11 +36,14 @@ fn a_demo_tells_its_whole_story_and_can_be_taken_up_again() {
     assert_eq!(story["chain"]["intact"], true);
     assert_eq!(story["plaintext"]["found"].as_array().unwrap().len(), 0);
     assert!(story["plaintext"]["files"].as_u64().unwrap() >= 3 && story["plaintext"]["words"].as_u64().unwrap() > 10);
+    people_talked(&story);
 
     let again = run(&arguments).good();
     assert_eq!(again["resumed"], true);
     assert_eq!(again["network"], story["network"]);
-    let handles = |story: &serde_json::Value| -> Vec<String> {
+    people_talked(&again);
+    assert_ne!(again["group"]["channel"], story["group"]["channel"]);
+    let handles = |story: &Value| -> Vec<String> {
         let matches = story["lookups"]
             .as_array()
             .unwrap()
@@ -51,6 +57,27 @@ fn a_demo_tells_its_whole_story_and_can_be_taken_up_again() {
     let other = run(&["demo", "--once", "--cases", "others.jsonl", "--data", data.to_str().unwrap()]);
     assert_eq!(other.code, 2, "other patients are not passed over without a word: {}", other.errors);
     assert!(other.errors.contains("60 synthetic patients"), "{}", other.errors);
+}
+
+/// What the demo promises of channels stands in its document.
+fn people_talked(story: &Value) {
+    let count = |of: &Value| of.as_array().unwrap().len();
+    for (channel, offers) in [(&story["channel"], 0), (&story["group"], 3)] {
+        assert_eq!((count(&channel["people"]), count(&channel["said"])), (3, 3), "{channel}");
+        assert!(channel["said"].as_array().unwrap().iter().all(|said| count(&said["read_by"]) == 3), "{channel}");
+        assert_eq!(channel["offers"].as_array().map_or(0, Vec::len), offers, "{channel}");
+    }
+    let of: BTreeSet<_> =
+        story["group"]["people"].as_array().unwrap().iter().map(|person| person["hospital"].to_string()).collect();
+    assert_eq!(of.len(), 3);
+    assert!(story["group"]["offers"].as_array().unwrap().iter().all(|offer| offer["size"].is_string()));
+
+    let parting = &story["parting"];
+    assert!(parting["seconds"].as_f64().unwrap() <= 5.0, "{parting}");
+    assert_eq!((parting["files_with_later"].as_u64(), count(&parting["went_on"])), (Some(0), 2), "{parting}");
+    let overheard = &story["overheard"];
+    assert_eq!((count(&overheard["found"]), overheard["hubs"].as_u64()), (0, Some(3)), "{overheard}");
+    assert!(overheard["files_of_devices"].as_u64().unwrap() > 0, "{overheard}");
 }
 
 #[test]

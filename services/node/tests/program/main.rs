@@ -7,6 +7,7 @@
     reason = "a test's helpers end the test when something is not as it must be"
 )]
 
+mod channels;
 mod demo;
 mod examples;
 mod help;

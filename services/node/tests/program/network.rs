@@ -23,12 +23,16 @@ pub(crate) fn write_patients(path: &Path, hospital: &str, count: usize) {
     std::fs::write(path, lines.join("\n")).unwrap();
 }
 
-/// A port from which so many are free at this moment.
+/// How far from a hospital's node it listens for devices.
+const DEVICES: u16 = 400;
+
+/// A port from which so many are free at this moment, and those for devices beside them.
 pub(crate) fn free_ports(count: u16) -> u16 {
     for _ in 0..100 {
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        if first.checked_add(count).is_some() && (first..first + count).all(free) {
+        let fits = first.checked_add(DEVICES + count).is_some();
+        if fits && (first..first + count).all(|port| free(port) && free(port + DEVICES)) {
             return first;
         }
     }
@@ -76,6 +80,8 @@ fn a_network_of_processes_publishes_finds_and_proves() {
     assert_eq!(matcher.ready["roles"], json!(["ledger", "matcher"]));
     let north = Node::start(&net.join("north/node.toml"));
     let south = Node::start(&net.join("south/node.toml"));
+    assert_eq!(north.ready["roles"], json!(["hospital", "channels"]));
+    assert!(north.ready["devices"].is_string() && matcher.ready["devices"].is_null());
 
     for node in [&matcher, &north] {
         assert_eq!(node.health(), "SERVING");
@@ -214,8 +220,11 @@ fn a_hospital_may_not_hold_fingerprints_unless_in_a_pilot() {
     run(&["init", "--out", net.to_str().unwrap(), "--hospitals", "north", "--matchers", "matcher"]).good();
     let file = net.join("north/node.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace("hospital = true\nmatcher = false", "hospital = false\nmatcher = true"))
-        .unwrap();
+    let mut other: toml::Table = text.parse().unwrap();
+    other.insert("roles".to_owned(), toml::Table::from_iter([("matcher".to_owned(), true.into())]).into());
+    // Only a hospital's node serves devices.
+    other.remove("channels").unwrap();
+    std::fs::write(&file, other.to_string()).unwrap();
     let refused = run(&["serve", "--config", file.to_str().unwrap()]);
     assert_eq!(refused.code, 2);
     assert!(refused.errors.contains("keeps fingerprints apart from hospitals"), "{}", refused.errors);
