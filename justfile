@@ -17,6 +17,10 @@ test:
 slow:
     cargo test --workspace --locked --release -- --ignored --test-threads=1
 
+# Hostile schedules of channels, so many seeds from the first on (the book reports a run of ten thousand).
+simulate seeds="10000" first="0":
+    SEMBLANCE_SEEDS={{seeds}} SEMBLANCE_FIRST={{first}} cargo test -p semblance-channels --release --locked --test simulation -- hostile --nocapture
+
 # The client and the ledger's suite on a real Fabric network, with Raft and with SmartBFT (needs FABRIC_BIN and FABRIC_CFG).
 fabric:
     cargo test --locked -p semblance-fabric --test network

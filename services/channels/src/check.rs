@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use openmls::prelude::{
     LeafNode, LeafNodeIndex, Proposal, ProposalOrRefType, PublicGroup, QueuedProposal, Sender, StagedCommit,
 };
-use semblance_core::attestation::{LeafAttestation, LeafProof, LeafRevocation};
+use semblance_core::attestation::{LeafAttestation, LeafProof, LeafRevocation, PersonRole};
+use semblance_core::channel::ChannelKind;
 use semblance_core::id::{ConsentId, NetworkId, ParticipantId};
 use semblance_core::signature::VerifyingKey;
 use semblance_core::time::Timestamp;
@@ -42,6 +43,9 @@ pub enum CheckError {
     /// The pseudonym is in the group already.
     #[error("the pseudonym is in the group already")]
     Twice,
+    /// Somebody who was removed comes back under the same pseudonym.
+    #[error("somebody who was removed comes back under the same pseudonym")]
+    Gone,
     /// No leaf, or not this one, is removed for the ground given.
     #[error("the ground does not fit the removed leaf")]
     Ground,
@@ -82,13 +86,24 @@ impl Scene<'_> {
         if leaf.channel != self.terms.channel || leaf.participant != participant || leaf.leaf_key != key {
             return Err(CheckError::Unproven);
         }
-        if self.at >= leaf.expires {
+        if self.at >= leaf.expires || !self.takes(&leaf) {
             return Err(CheckError::Unproven);
         }
         if !self.terms.allows(leaf.consent) || !fact.scopes.allow(self.terms.scope()) || fact.long_ended(self.at) {
             return Err(CheckError::Consent);
         }
         Ok(leaf)
+    }
+
+    /// Whether somebody in this role may be in a channel of this kind: patients alone among patients, and in a group
+    /// beside them the clinicians of the hospital that opened it.
+    fn takes(&self, leaf: &LeafAttestation) -> bool {
+        leaf.role == PersonRole::Patient
+            || match self.terms.kind {
+                ChannelKind::Match => true,
+                ChannelKind::Patients => false,
+                ChannelKind::Group => leaf.hospital == self.terms.hub,
+            }
     }
 
     /// Checks every leaf of a tree that is joined.
@@ -127,7 +142,10 @@ impl Scene<'_> {
         proof: &LeafProof,
     ) -> Result<LeafAttestation, CheckError> {
         let leaf = self.facts.prove(self.network, proof).ok_or(CheckError::Unproven)?;
-        let fits = leaf.channel == self.terms.channel && leaf.participant == participant && leaf.leaf_key == key;
+        let fits = leaf.channel == self.terms.channel
+            && leaf.participant == participant
+            && leaf.leaf_key == key
+            && self.takes(&leaf);
         let ended = self.facts.consents.get(&leaf.consent).is_some_and(|fact| fact.ended(self.at).is_some());
         if fits && ended && self.terms.allows(leaf.consent) { Ok(leaf) } else { Err(CheckError::Consent) }
     }
@@ -147,7 +165,8 @@ impl Scene<'_> {
                     (Some(cited), Some((known, _))) if *cited == known => Ok(()),
                     (Some(_), Some(_)) => Err(CheckError::Ground),
                     (Some(_), None) => Err(CheckError::Behind(*consent)),
-                    (None, _) if self.at >= fact.expires => Ok(()),
+                    // A hub that had not read by what the consent was withdrawn cites nothing; that it ended is known here.
+                    (None, _) if fact.ended(self.at).is_some() => Ok(()),
                     (None, _) => Err(CheckError::Ground),
                 }
             }
@@ -197,6 +216,7 @@ pub fn check_commit(
     staged: &StagedCommit,
     note: &Note,
 ) -> Result<Change, CheckError> {
+    check_note(scene.network, staged, note)?;
     let mut change = Change::default();
     let mut removed = BTreeSet::new();
     for queued in staged.queued_proposals() {
@@ -232,6 +252,26 @@ pub fn check_commit(
         return Err(CheckError::Omitted);
     }
     Ok(change)
+}
+
+/// Checks that a commit's note speaks of the leaves that it brings in and of no others: a proof of nobody would name a
+/// consent that no ledger holds, and everybody would wait for it.
+///
+/// # Errors
+/// [`CheckError::Unproven`].
+pub fn check_note(network: NetworkId, staged: &StagedCommit, note: &Note) -> Result<(), CheckError> {
+    let external = staged.queued_proposals().any(|queued| matches!(queued.proposal(), Proposal::ExternalInit(_)));
+    let joiner = staged.update_path_leaf_node().filter(|_| external);
+    let added = staged.add_proposals().map(|add| add.add_proposal().key_package().leaf_node().clone());
+    let mut coming = BTreeSet::new();
+    for leaf in added.chain(joiner.cloned()) {
+        coming.insert(mls::identity_of(&leaf).map_err(|_| CheckError::Identity)?.0);
+    }
+    let mut proven = BTreeSet::new();
+    for proof in &note.proofs {
+        proven.insert(proof.claims(network).map_err(|_| CheckError::Unproven)?.participant);
+    }
+    if coming == proven && proven.len() == note.proofs.len() { Ok(()) } else { Err(CheckError::Unproven) }
 }
 
 fn check_added(
@@ -277,7 +317,7 @@ fn check_own_path(before: &Before<'_>, staged: &StagedCommit, index: LeafNodeInd
     let Some(new) = staged.update_path_leaf_node() else { return Ok(()) };
     let old = before.group.leaf(index).ok_or(CheckError::Identity)?;
     let same = mls::identity_of(old).is_ok_and(|old| mls::identity_of(new) == Ok(old));
-    if same && *new.capabilities() == mls::capabilities() { Ok(()) } else { Err(CheckError::Identity) }
+    if same && mls::is_plain(new) { Ok(()) } else { Err(CheckError::Identity) }
 }
 
 /// Whoever joins by an external commit is proven like anybody who is added.
@@ -290,7 +330,7 @@ fn check_joiner(
 ) -> Result<(), CheckError> {
     let leaf = staged.update_path_leaf_node().ok_or(CheckError::Identity)?;
     let identity = mls::identity_of(leaf).map_err(|_| CheckError::Identity)?;
-    if *leaf.capabilities() != mls::capabilities() || !change.added.is_empty() {
+    if !mls::is_plain(leaf) || !change.added.is_empty() {
         return Err(CheckError::Proposal);
     }
     let proof = proof_of(scene, note, identity.0)?;

@@ -2,6 +2,10 @@
 
 /// Members of one channel, devices counted one by one.
 pub const MEMBERS_MAX: usize = 1024;
+/// Members of one channel that rest on one consent: a patient's devices, and those of the clinicians of the case.
+pub const LEAVES_OF_CONSENT_MAX: usize = 32;
+/// Devices of one hospital that wait to be added to one channel.
+pub const WAITING_OF_HOSPITAL_MAX: usize = 64;
 /// Bytes of one encrypted message.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
 /// Characters of a message's text, so that it fits once encoded, padded and encrypted.
@@ -47,3 +51,10 @@ pub const ITEMS_MAX: usize = 256;
 pub const ANSWER_BYTES: usize = 1 << 20;
 /// Bytes of one call or answer between devices and nodes, or between nodes.
 pub const CALL_BYTES_MAX: usize = 8 << 20;
+/// How long a device waits to be added before it comes in by itself, in milliseconds.
+pub const WELCOME_MILLIS: u64 = 60_000;
+/// How long a device waits before it joins again once more, in milliseconds.
+pub const REJOIN_MILLIS: u64 = 10_000;
+/// How long what the ledger says about a channel's members is taken from memory, in milliseconds; far less than
+/// [`WITHDRAWAL_MILLIS`].
+pub const FACTS_FRESH_MILLIS: u64 = 5_000;

@@ -90,6 +90,12 @@ pub fn capabilities() -> Capabilities {
         .build()
 }
 
+/// Whether a leaf says and holds nothing but what ours do: an extension could make it as large as a commit.
+#[must_use]
+pub fn is_plain(leaf: &LeafNode) -> bool {
+    *leaf.capabilities() == capabilities() && leaf.extensions().iter().next().is_none()
+}
+
 /// How long a leaf made now may be used.
 #[must_use]
 pub fn lifetime(now: Timestamp, millis: u64) -> Lifetime {
@@ -209,8 +215,8 @@ pub fn check_package(package: &KeyPackage, now: Timestamp) -> Result<(), MlsErro
     if lifetime.not_after() <= now.millis() / 1000 {
         return Err(error("has expired"));
     }
-    if *package.leaf_node().capabilities() != capabilities() {
-        return Err(error("with other capabilities than ours"));
+    if !is_plain(package.leaf_node()) {
+        return Err(error("with other capabilities or more extensions than ours"));
     }
     identity_of(package.leaf_node()).map(|_| ())
 }

@@ -87,7 +87,7 @@ fn either_renews_its_keys() {
         scene.settle();
         scene.agree();
         let Scene { world, colleague, channel, .. } = &mut scene;
-        assert!(world.people[*colleague].client.refresh(*channel, &world.facts, world.now).unwrap());
+        assert!(world.people[*colleague].client.refresh(*channel).unwrap());
         scene.settle();
         scene.agree();
         scene.talk(scene.clinician, "still here");
@@ -172,7 +172,7 @@ fn it_tries_again_when_another_commit_was_first() {
     let mut scene = Scene::new(8);
     let late = scene.foreign.mls.commit(&Change { note: Note::default().encode(), ..Change::default() }).unwrap();
     let Scene { world, colleague, channel, .. } = &mut scene;
-    assert!(world.people[*colleague].client.refresh(*channel, &world.facts, world.now).unwrap());
+    assert!(world.people[*colleague].client.refresh(*channel).unwrap());
     world.submit(*colleague, *channel);
     assert_eq!(scene.foreign.submit(&mut scene.world, submission(late)), Err(Refusal::WrongEpoch));
     scene.foreign.mls.discard();

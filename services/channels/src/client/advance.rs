@@ -1,6 +1,8 @@
 //! Making the next step of one's own: a commit if somebody waits for one, otherwise the next thing to say.
 
-use openmls::prelude::MlsGroup;
+use std::collections::BTreeSet;
+
+use openmls::prelude::{KeyPackage, LeafNode, MlsGroup};
 use openmls_traits::OpenMlsProvider;
 use semblance_core::id::ChannelId;
 use semblance_core::record::Record;
@@ -11,7 +13,7 @@ use super::content::Content;
 use super::rows::{ChannelRow, Outgoing, Phase};
 use super::{Client, ClientError, Desk};
 use crate::limits::ADDS_MAX;
-use crate::mls;
+use crate::mls::{self, MlsError};
 use crate::provider::LeafSigner;
 use crate::store::{KeyValue, Store};
 use crate::wire::{Admission, Commit, Facts, Note, Submission};
@@ -51,16 +53,31 @@ impl<S: Store> Client<S> {
         if row.phase != Phase::Member {
             return Ok(false);
         }
+        match self.next_step(channel, &row, admissions, facts, now) {
+            // Whoever waits with a leaf that cannot be added keeps nobody from speaking or from removing others.
+            Err(ClientError::Mls(_)) if !admissions.is_empty() => self.next_step(channel, &row, &[], facts, now),
+            other => other,
+        }
+    }
+
+    fn next_step(
+        &mut self,
+        channel: ChannelId,
+        row: &ChannelRow,
+        admissions: &[Admission],
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<bool, ClientError> {
         self.with_group(channel, |group, desk| {
             let outgoing = desk.rows.outgoing()?;
             if group.pending_commit().is_some() {
                 return Ok(false);
             }
             let wanted = group.has_pending_proposals() || !admissions.is_empty();
-            if wanted && desk.commit(group, &row, admissions, facts, now)? {
+            if wanted && desk.commit(group, row, admissions, facts, now)? {
                 return Ok(true);
             }
-            desk.encrypt_waiting(group, &row, &outgoing.into_iter().filter_map(|(_, one)| one.said).collect::<Vec<_>>())
+            desk.encrypt_waiting(group, row, &outgoing.into_iter().filter_map(|(_, one)| one.said).collect::<Vec<_>>())
         })
     }
 
@@ -68,7 +85,7 @@ impl<S: Store> Client<S> {
     ///
     /// # Errors
     /// The device is not in the group, or has something on its way.
-    pub fn refresh(&mut self, channel: ChannelId, facts: &Facts, now: Timestamp) -> Result<bool, ClientError> {
+    pub fn refresh(&mut self, channel: ChannelId) -> Result<bool, ClientError> {
         let row = self.without_group(channel, |desk| desk.rows.channel())?;
         if row.phase != Phase::Member {
             return Err(ClientError::Phase);
@@ -77,7 +94,7 @@ impl<S: Store> Client<S> {
             if group.pending_commit().is_some() {
                 return Ok(false);
             }
-            desk.build_commit(group, &row, &[], facts, now).map(|()| true)
+            desk.build_commit(group, &[]).map(|()| true)
         })
     }
 
@@ -110,33 +127,25 @@ impl<K: KeyValue> Desk<'_, K> {
     ) -> Result<bool, ClientError> {
         let terms = row.charter.verify(self.network, facts)?;
         let scene = self.scene(&terms, facts, now);
-        let roster = self.roster()?;
-        let mut adds: Vec<(openmls::prelude::KeyPackage, &Admission)> = Vec::new();
+        let mut taken = Taken::of(group)?;
+        let mut adds: Vec<(KeyPackage, &Admission)> = Vec::new();
         for admission in admissions {
             let Ok(package) = mls::read_key_package(&admission.key_package, self.provider.crypto(), now) else {
                 continue;
             };
             let identity = mls::identity_of(package.leaf_node())?;
-            let known = roster.contains_key(&identity.0)
-                || adds.iter().any(|(other, _)| mls::identity_of(other.leaf_node()).is_ok_and(|id| id.0 == identity.0));
-            if !known && scene.check_leaf(identity, &admission.proof).is_ok() && adds.len() < ADDS_MAX {
+            let proven = scene.check_leaf(identity, &admission.proof).is_ok() && !self.rows.is_gone(identity.0)?;
+            if proven && adds.len() < ADDS_MAX && taken.take(&package)? {
                 adds.push((package, admission));
             }
         }
         if adds.is_empty() && !group.has_pending_proposals() {
             return Ok(false);
         }
-        self.build_commit(group, row, &adds, facts, now).map(|()| true)
+        self.build_commit(group, &adds).map(|()| true)
     }
 
-    fn build_commit(
-        &self,
-        group: &mut MlsGroup,
-        _row: &ChannelRow,
-        adds: &[(openmls::prelude::KeyPackage, &Admission)],
-        _facts: &Facts,
-        _now: Timestamp,
-    ) -> Result<(), ClientError> {
+    fn build_commit(&self, group: &mut MlsGroup, adds: &[(KeyPackage, &Admission)]) -> Result<(), ClientError> {
         let leaf = self.rows.own_leaf()?.ok_or(ClientError::Phase)?;
         let signing = leaf.signing();
         let note = Note { proofs: adds.iter().map(|(_, admission)| admission.proof.clone()).collect() };
@@ -186,4 +195,35 @@ impl<K: KeyValue> Desk<'_, K> {
         }
         Ok(true)
     }
+}
+
+/// What no two leaves of a group may share (RFC 9420 section 7.3): pseudonyms, signature keys and encryption keys.
+struct Taken(BTreeSet<Vec<u8>>);
+
+impl Taken {
+    fn of(group: &MlsGroup) -> Result<Self, MlsError> {
+        let mut taken = BTreeSet::new();
+        for member in group.members() {
+            if let Some(leaf) = group.public_group().leaf(member.index) {
+                taken.extend(names(leaf)?);
+            }
+        }
+        Ok(Self(taken))
+    }
+
+    /// Takes what a key package brings, unless any of it is taken.
+    fn take(&mut self, package: &KeyPackage) -> Result<bool, MlsError> {
+        let mut brings = names(package.leaf_node())?.to_vec();
+        brings.push(mls::write(package.hpke_init_key())?);
+        let different = brings.iter().collect::<BTreeSet<_>>().len() == brings.len();
+        let free = different && brings.iter().all(|one| !self.0.contains(one));
+        if free {
+            self.0.extend(brings);
+        }
+        Ok(free)
+    }
+}
+
+fn names(leaf: &LeafNode) -> Result<[Vec<u8>; 3], MlsError> {
+    Ok([mls::write(leaf.credential())?, mls::write(leaf.signature_key())?, mls::write(leaf.encryption_key())?])
 }

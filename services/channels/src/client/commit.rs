@@ -1,12 +1,13 @@
 //! Following commits, one's own and others'.
 
 use openmls::prelude::{MlsGroup, ProcessedMessageContent, StagedCommit};
+use semblance_core::attestation::LeafAttestation;
 use semblance_core::record::Record;
 
 use super::receive::Event;
 use super::rows::{ChannelRow, Phase};
 use super::{ClientError, Desk, know_all, pending_removals};
-use crate::check::{Before, Change, check_commit};
+use crate::check::{Before, Change, CheckError, check_commit, check_note};
 use crate::mls::{self, MlsError};
 use crate::store::KeyValue;
 use crate::wire::{Facts, Item, Note, Submission};
@@ -26,22 +27,39 @@ impl<K: KeyValue> Desk<'_, K> {
         let message = mls::read_protocol(bytes, self.channel)?;
         let processed = group.process_message(&self.provider, message).map_err(ClientError::mls)?;
         let (sender, note) = (processed.sender().clone(), Note::decode(processed.aad()).map_err(|_| malformed())?);
-        know_all(&note.proofs, self.network, facts)?;
         match processed.into_content() {
             ProcessedMessageContent::OwnPendingCommit => {
                 let staged = group.pending_commit().ok_or(ClientError::Phase)?;
                 let before = Before { roster: &roster, group: group.public_group(), pending: &pending };
                 let change = check_commit(&scene, &before, &sender, staged, &note)?;
+                self.check_new(change.added.iter().map(|(leaf, _)| leaf))?;
                 group.merge_pending_commit(&self.provider).map_err(ClientError::mls)?;
                 self.changed(change)
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => {
+                check_note(self.network, &staged, &note)?;
+                know_all(&note.proofs, self.network, facts)?;
                 let before = Before { roster: &roster, group: group.public_group(), pending: &pending };
                 let change = check_commit(&scene, &before, &sender, &staged, &note)?;
+                self.check_new(change.added.iter().map(|(leaf, _)| leaf))?;
                 self.merge(group, *staged, change)
             }
             _ => Err(malformed().into()),
         }
+    }
+
+    /// Nobody who was removed is let in again under the same pseudonym: a hub could bring back a device that its hospital
+    /// revoked.
+    pub(super) fn check_new<'b>(
+        &self,
+        leaves: impl IntoIterator<Item = &'b LeafAttestation>,
+    ) -> Result<(), ClientError> {
+        for leaf in leaves {
+            if self.rows.is_gone(leaf.participant)? {
+                return Err(CheckError::Gone.into());
+            }
+        }
+        Ok(())
     }
 
     fn merge(&self, group: &mut MlsGroup, staged: StagedCommit, change: Change) -> Result<Vec<Event>, ClientError> {
@@ -69,7 +87,10 @@ impl<K: KeyValue> Desk<'_, K> {
             }
         }
         let mut events = Vec::new();
-        change.removed.iter().try_for_each(|gone| self.rows.remove_leaf(*gone))?;
+        for gone in &change.removed {
+            self.rows.remove_leaf(*gone)?;
+            self.rows.add_gone(*gone)?;
+        }
         change.added.iter().try_for_each(|(leaf, _)| self.rows.add_leaf(leaf))?;
         let added: Vec<_> = change.added.iter().map(|(leaf, _)| leaf.participant).collect();
         if !change.removed.is_empty() {

@@ -84,15 +84,28 @@ impl<S: Store> Client<S> {
     ) -> Result<(), ClientError> {
         let phase = self.without_group(channel, |desk| Ok(desk.rows.channel()?.phase))?;
         match phase {
-            // The hub has a group already: perhaps this device made it and has forgotten. It can join by itself.
-            Phase::Creating if refusal != Refusal::ChannelExists => self.drop_group(channel, Phase::Agreed),
-            Phase::Creating | Phase::Rejoining => self.drop_group(channel, Phase::Broken),
+            // The hub has a group already: somebody was faster, or this device made it and has forgotten. It asks to be let
+            // in, and can join by itself.
+            Phase::Creating => {
+                self.drop_group(channel, Phase::Agreed)?;
+                self.set_missing(channel, refusal == Refusal::ChannelExists)
+            }
+            Phase::Rejoining => self.drop_group(channel, Phase::Broken),
             Phase::Member => self.with_group(channel, |group, desk| {
                 group.clear_pending_commit(desk.provider.storage())?;
                 Ok(desk.rows.remove_outgoing(key)?)
             }),
             _ => self.without_group(channel, |desk| Ok(desk.rows.remove_outgoing(key)?)),
         }
+    }
+
+    /// What is missing cannot be had any more: the device has to join again.
+    ///
+    /// # Errors
+    /// The channel is not known, or the store failed.
+    pub fn lost(&mut self, channel: ChannelId) -> Result<Vec<Event>, ClientError> {
+        self.drop_group(channel, Phase::Broken)?;
+        Ok(vec![Event::Broken])
     }
 
     /// Takes its home's or its hub's word that this device takes no part any more. It is told so by itself when its
@@ -122,7 +135,7 @@ impl<S: Store> Client<S> {
                 desk.rows.clear_said()?;
             }
             let row = desk.rows.channel()?;
-            Ok(desk.rows.set_channel(&ChannelRow { phase: after, ..row })?)
+            Ok(desk.rows.set_channel(&ChannelRow { phase: after, missing: false, ..row })?)
         })
     }
 }

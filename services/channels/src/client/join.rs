@@ -2,11 +2,13 @@
 
 use openmls::prelude::{JoinBuilder, MlsGroup, MlsMessageBodyIn, ProcessedWelcome, RatchetTreeIn, StagedWelcome};
 use semblance_core::id::ParticipantId;
+use semblance_core::time::Timestamp;
 use tls_codec::DeserializeBytes;
 
 use super::receive::Event;
 use super::rows::{self, ChannelRow, OwnLeaf, Phase};
 use super::{Client, ClientError, Desk, know_all};
+use crate::limits::CLOCK_SKEW_MILLIS;
 use crate::mls::{self, MlsError};
 use crate::store::{KeyValue, Store};
 use crate::wire::{Facts, Item, WelcomePackage};
@@ -17,6 +19,7 @@ impl<S: Store> Client<S> {
         item: &Item,
         package: &WelcomePackage,
         facts: &Facts,
+        now: Timestamp,
     ) -> Result<Vec<Event>, ClientError> {
         let row = self.without_group(item.channel, |desk| desk.rows.channel())?;
         // One of before, given again: it would bring keys back that are gone, or break what came after it.
@@ -24,7 +27,7 @@ impl<S: Store> Client<S> {
             return Ok(Vec::new());
         }
         self.groups.remove(&item.channel);
-        let group = self.without_group(item.channel, |desk| desk.join(item, package, &row, facts))?;
+        let group = self.without_group(item.channel, |desk| desk.join(item, package, &row, (facts, now)))?;
         self.groups.insert(item.channel, group);
         Ok(vec![Event::Joined])
     }
@@ -36,7 +39,7 @@ impl<K: KeyValue> Desk<'_, K> {
         item: &Item,
         package: &WelcomePackage,
         row: &ChannelRow,
-        facts: &Facts,
+        (facts, now): (&Facts, Timestamp),
     ) -> Result<MlsGroup, ClientError> {
         let terms = row.charter.verify(self.network, facts)?;
         know_all(&package.roster, self.network, facts)?;
@@ -48,10 +51,15 @@ impl<K: KeyValue> Desk<'_, K> {
         {
             return Err(MlsError { what: "welcome", why: "of another channel, hub or cipher suite" }.into());
         }
-        let scene = self.scene(&terms, facts, item.at);
+        if context.epoch().as_u64() < row.epoch {
+            return Err(MlsError { what: "welcome", why: "of an epoch that this device has left behind" }.into());
+        }
+        let scene = self.scene(&terms, facts, item.at.max(row.at).min(now.plus(CLOCK_SKEW_MILLIS)));
         let leaves = staged.members().map(|member| mls::identity(&member.credential, &member.signature_key));
         let roster = scene.check_roster(leaves, &package.roster)?;
-        let own = staged.own_leaf_node().ok_or(ClientError::NotForUs)?;
+        self.check_new(roster.values())?;
+        let (epoch, own) = (context.epoch().as_u64(), staged.own_leaf_node());
+        let own = own.ok_or(ClientError::NotForUs)?;
         let (participant, _) = mls::identity_of(own)?;
         let leaf = self.take_leaf(participant, package)?;
         let group = staged.into_group(&self.provider).map_err(ClientError::mls)?;
@@ -59,7 +67,9 @@ impl<K: KeyValue> Desk<'_, K> {
         self.rows.set_own_leaf(&leaf)?;
         self.rows.clear_changes()?;
         let next = item.sequence.saturating_add(1);
-        self.rows.set_channel(&ChannelRow { phase: Phase::Member, next, unsafe_since: None, ..row.clone() })?;
+        let (phase, at) = (Phase::Member, scene.at);
+        let joined = ChannelRow { phase, next, unsafe_since: None, epoch, at, missing: false, ..row.clone() };
+        self.rows.set_channel(&joined)?;
         Ok(group)
     }
 
@@ -82,9 +92,7 @@ impl<K: KeyValue> Desk<'_, K> {
 
     /// The leaf of the key package that was taken up, now the channel's own.
     fn take_leaf(&self, participant: ParticipantId, package: &WelcomePackage) -> Result<OwnLeaf, ClientError> {
-        let mut leaves = rows::package_leaves(self.kv)?;
-        let place = leaves.iter().position(|leaf| leaf.participant == participant).ok_or(ClientError::NotForUs)?;
-        let mut leaf = leaves.swap_remove(place);
+        let mut leaf = rows::package_leaf(self.kv, participant)?.ok_or(ClientError::NotForUs)?;
         let is_own = |proof: &&semblance_core::attestation::LeafProof| {
             proof.claims(self.network).is_ok_and(|claim| claim.participant == participant)
         };

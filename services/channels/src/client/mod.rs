@@ -34,7 +34,7 @@ use crate::check::{CheckError, Roster, Scene};
 use crate::mls::{self, MlsError};
 use crate::provider::Provider;
 use crate::store::{KeyValue, Store, StoreError};
-use crate::wire::{Charter, CharterError, Facts, Refusal, Submission, Terms};
+use crate::wire::{Charter, CharterError, Commit, Facts, Refusal, Submission, Terms};
 
 /// Why a client did not do what it was asked to, or did not believe what it was told.
 #[derive(Debug, thiserror::Error)]
@@ -141,15 +141,12 @@ impl<S: Store> Client<S> {
         let terms = charter.verify(self.network, facts)?;
         self.without_group(terms.channel, |desk| {
             let known = desk.rows.find_channel()?;
-            let row = known.unwrap_or_else(|| ChannelRow {
-                charter: charter.clone(),
-                phase: Phase::Agreed,
-                next: 1,
-                said: 0,
-                unsafe_since: None,
-            });
+            let row = known.unwrap_or_else(|| ChannelRow::agreed(charter.clone()));
             // Who left, or was let go, may come back as somebody new.
             let phase = if row.phase == Phase::Removed { Phase::Agreed } else { row.phase };
+            if row.phase == Phase::Removed {
+                desk.rows.forget_waiting()?;
+            }
             Ok(desk.rows.set_channel(&ChannelRow { charter: charter.clone(), phase, ..row })?)
         })?;
         Ok(terms)
@@ -223,6 +220,36 @@ impl<S: Store> Client<S> {
         self.without_group(channel, |desk| Ok(desk.rows.channel()?.next))
     }
 
+    /// Since when the device waits to be let in: the first time that this is asked.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn waiting_since(&mut self, channel: ChannelId, now: Timestamp) -> Result<Timestamp, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.waiting_since(now)?))
+    }
+
+    /// Whether something is missing that has to be fetched from the hub.
+    ///
+    /// # Errors
+    /// The channel is not known, or the store failed.
+    pub fn is_missing(&mut self, channel: ChannelId) -> Result<bool, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.channel()?.missing))
+    }
+
+    /// Notes that an item could not be taken, or that it all has come. What waits in a device's queue is a hint, and the
+    /// hub's order what counts: one that cannot be taken now is fetched from there, and keeps no other channel waiting.
+    ///
+    /// # Errors
+    /// The channel is not known, or the store failed.
+    pub fn set_missing(&mut self, channel: ChannelId, missing: bool) -> Result<(), ClientError> {
+        self.without_group(channel, |desk| {
+            let row = desk.rows.channel()?;
+            Ok(if row.missing != missing {
+                desk.rows.set_channel(&ChannelRow { missing, ..row })?
+            })
+        })
+    }
+
     /// What is on its way to the hub and not taken yet, in the order in which it is to be sent: after one that is not
     /// taken, nothing that follows it. Sending the same again does no harm.
     ///
@@ -248,6 +275,10 @@ impl<S: Store> Client<S> {
         let Some(outgoing) = self.without_group(channel, |desk| Ok(desk.rows.find_outgoing(key)?))? else {
             return Ok(());
         };
+        if answer == Err(Refusal::WrongEpoch) && self.is_of_present(channel, &outgoing.submission)? {
+            // What led to the hub's epoch comes, or has been lost: the hub knows.
+            self.set_missing(channel, true)?;
+        }
         match (answer, outgoing.submission.clone()) {
             (Ok(()), Submission::Create(_)) => self.created(channel, key),
             (Ok(()), _) => self.without_group(channel, |desk| {
@@ -257,6 +288,15 @@ impl<S: Store> Client<S> {
             (Err(refusal), Submission::Message(_)) => self.message_refused(channel, key, &outgoing, refusal),
             (Err(refusal), Submission::Commit(_) | Submission::Create(_)) => self.change_refused(channel, key, refusal),
         }
+    }
+
+    /// Whether something was made in the latest epoch that this device knows.
+    fn is_of_present(&mut self, channel: ChannelId, submission: &Submission) -> Result<bool, ClientError> {
+        let (Submission::Message(bytes) | Submission::Commit(Commit { commit: bytes, .. })) = submission else {
+            return Ok(false);
+        };
+        let latest = self.without_group(channel, |desk| Ok(desk.rows.channel()?.epoch))?;
+        Ok(mls::read_protocol(bytes, channel).is_ok_and(|message| message.epoch().as_u64() >= latest))
     }
 
     /// What could be encrypted anew for another epoch stays; what will never be taken goes.

@@ -2,7 +2,7 @@
 
 use openmls::prelude::{MlsGroup, ProcessedMessageContent, Proposal, Sender};
 use openmls_traits::OpenMlsProvider;
-use semblance_core::id::ParticipantId;
+use semblance_core::id::{Digest, ParticipantId};
 use semblance_core::record::Record;
 use semblance_core::time::Timestamp;
 
@@ -42,15 +42,18 @@ impl<S: Store> Client<S> {
     /// Takes one item. Items that were taken before are passed over.
     ///
     /// # Errors
-    /// [`ClientError::Gap`]: items are missing. [`ClientError::Behind`]: the facts do not say enough yet. In both
-    /// cases nothing changed, and the item is to be given again. An item that is not acceptable breaks the channel
-    /// for this device, which is an event and no error.
+    /// [`ClientError::Gap`]: items are missing. [`ClientError::Behind`] and [`ClientError::Charter`]: the facts do not say
+    /// enough yet. In these cases nothing changed, and the item is to be given again. An item that is not acceptable
+    /// breaks the channel for this device, which is an event and no error.
     pub fn receive(&mut self, item: &Item, facts: &Facts, now: Timestamp) -> Result<Vec<Event>, ClientError> {
         match &item.body {
-            Body::Welcome(package) => match self.welcomed(item, package, facts) {
-                Err(error @ (ClientError::Behind(_) | ClientError::Store(_) | ClientError::UnknownChannel)) => {
-                    Err(error)
-                }
+            Body::Welcome(package) => match self.welcomed(item, package, facts, now) {
+                Err(
+                    error @ (ClientError::Behind(_)
+                    | ClientError::Charter(_)
+                    | ClientError::Store(_)
+                    | ClientError::UnknownChannel),
+                ) => Err(error),
                 // A Welcome that cannot be used is no reason to stop: the device asks to join by itself.
                 Err(_) => self.broken(item),
                 joined => joined,
@@ -84,6 +87,9 @@ impl<S: Store> Client<S> {
 
     fn ordered(&mut self, item: &Item, facts: &Facts, now: Timestamp) -> Result<Vec<Event>, ClientError> {
         let row = self.without_group(item.channel, |desk| desk.rows.channel())?;
+        if !is_named(item) {
+            return if row.phase == Phase::Removed { Ok(Vec::new()) } else { self.broken(item) };
+        }
         match row.phase {
             Phase::Member | Phase::Creating => {}
             Phase::Rejoining => return self.rejoined(item, row),
@@ -98,14 +104,26 @@ impl<S: Store> Client<S> {
         if item.sequence > row.next {
             return Err(ClientError::Gap { expected: row.next });
         }
-        if item.at > now.plus(CLOCK_SKEW_MILLIS) {
-            return self.broken(item);
-        }
-        match self.with_group(item.channel, |group, desk| desk.follow(group, item, row, facts)) {
-            Err(error @ (ClientError::Behind(_) | ClientError::Store(_))) => Err(error),
+        // Clocks differ, and a hub could date an item before a withdrawal: an item is taken for as old as the one before
+        // it at least, and for little newer than now.
+        let at = item.at.max(row.at).min(now.plus(CLOCK_SKEW_MILLIS));
+        let dated = Item { at, ..item.clone() };
+        match self.with_group(item.channel, |group, desk| desk.follow(group, &dated, row, facts)) {
+            // The charter held when it was agreed to: it is the facts that do not say enough.
+            Err(error @ (ClientError::Behind(_) | ClientError::Charter(_) | ClientError::Store(_))) => Err(error),
             Err(_) => self.broken(item),
             Ok(events) => Ok(events),
         }
+    }
+}
+
+/// Whether an item's name is that of its bytes: by it a device believes that what it said has come back.
+fn is_named(item: &Item) -> bool {
+    match &item.body {
+        Body::Commit(bytes) | Body::Message(bytes) | Body::Removal { proposal: bytes, .. } => {
+            Digest::of(bytes) == item.key
+        }
+        Body::Welcome(_) | Body::Work | Body::Ended(_) => true,
     }
 }
 
@@ -117,10 +135,15 @@ impl<K: KeyValue> Desk<'_, K> {
         row: ChannelRow,
         facts: &Facts,
     ) -> Result<Vec<Event>, ClientError> {
-        let next = ChannelRow { phase: Phase::Member, next: item.sequence.saturating_add(1), ..row.clone() };
-        self.rows.set_channel(&next)?;
+        let next = item.sequence.saturating_add(1);
+        self.rows.set_channel(&ChannelRow { phase: Phase::Member, next, at: item.at, ..row.clone() })?;
         match &item.body {
-            Body::Commit(bytes) => self.follow_commit(group, item, bytes, &row, facts),
+            Body::Commit(bytes) => {
+                let events = self.follow_commit(group, item, bytes, &row, facts)?;
+                let row = self.rows.channel()?;
+                self.rows.set_channel(&ChannelRow { epoch: group.epoch().as_u64().max(row.epoch), ..row })?;
+                Ok(events)
+            }
             Body::Removal { proposal, ground } => self.note_removal(group, item, proposal, ground, &row, facts),
             Body::Message(bytes) => self.read_message(group, item, bytes),
             Body::Welcome(_) | Body::Work | Body::Ended(_) => Ok(Vec::new()),

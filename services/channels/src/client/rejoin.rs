@@ -53,7 +53,8 @@ impl<S: Store> Client<S> {
             if desk.rows.find_outgoing(item.key)?.is_some_and(|own| own.said.is_none()) {
                 desk.rows.remove_outgoing(item.key)?;
                 let next = item.sequence.saturating_add(1);
-                desk.rows.set_channel(&ChannelRow { phase: Phase::Member, next, unsafe_since: None, ..row })?;
+                let (epoch, phase) = (group.epoch().as_u64(), Phase::Member);
+                desk.rows.set_channel(&ChannelRow { phase, next, unsafe_since: None, epoch, ..row })?;
                 return Ok(vec![Event::Joined]);
             }
             let bytes = match &item.body {
@@ -74,7 +75,6 @@ impl<K: KeyValue> Desk<'_, K> {
     /// use.
     fn rejoining_leaf<'b>(&self, proofs: impl Iterator<Item = &'b LeafProof>) -> Result<OwnLeaf, ClientError> {
         let own = self.rows.own_leaf()?;
-        let mut packages = rows::package_leaves(self.kv)?;
         let known = own.as_ref().map(|leaf| leaf.participant);
         for proof in proofs {
             let Ok(claim) = proof.claims(self.network) else { continue };
@@ -84,8 +84,7 @@ impl<K: KeyValue> Desk<'_, K> {
             if known == Some(claim.participant) {
                 return own.map(|leaf| leaf.proven(proof)).ok_or(ClientError::Phase);
             }
-            if let Some(place) = packages.iter().position(|leaf| leaf.participant == claim.participant) {
-                let leaf = packages.swap_remove(place);
+            if let Some(leaf) = rows::package_leaf(self.kv, claim.participant)? {
                 if !leaf.last_resort {
                     rows::remove_package_leaf(self.kv, leaf.participant)?;
                 }
@@ -112,6 +111,9 @@ impl<K: KeyValue> Desk<'_, K> {
             || !mls::is_of_hub(context.extensions(), &terms.hub_key)
         {
             return Err(MlsError { what: "group info", why: "of another channel or hub" }.into());
+        }
+        if context.epoch().as_u64() < row.epoch {
+            return Err(MlsError { what: "group info", why: "of an epoch that this device has left behind" }.into());
         }
         let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&info.tree)
             .map_err(|_| MlsError { what: "ratchet tree", why: "not in its form" })?;
@@ -141,6 +143,7 @@ impl<K: KeyValue> Desk<'_, K> {
         let others = group.members().map(|member| mls::identity(&member.credential, &member.signature_key));
         let others = others.filter(|other| other.as_ref().map_or(true, |(id, _)| *id != leaf.participant));
         let mut roster = scene.check_roster(others, &info.roster)?;
+        self.check_new(roster.values())?;
         roster.insert(attested.participant, attested);
         self.rows.set_roster(self.network, &roster)?;
         let (commit, _, group_info) = bundle.into_messages();

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::ClientError;
 use super::content::Content;
 use crate::check::Roster;
-use crate::limits::{KEY_PACKAGES_MAX, MEMBERS_MAX, NAME_BYTES_MAX};
+use crate::limits::{MEMBERS_MAX, NAME_BYTES_MAX};
 use crate::store::{KeyValue, StoreError};
 use crate::wire::{Charter, Ground, Submission};
 
@@ -63,6 +63,28 @@ pub(super) struct ChannelRow {
     pub(super) said: u64,
     /// A member's consent ended and the hub let it pass: nothing is said any more.
     pub(super) unsafe_since: Option<Timestamp>,
+    /// The latest MLS epoch that this device was in: it goes back to none before it, whoever offers one.
+    pub(super) epoch: u64,
+    /// When the hub took the last item, by its clock, which never goes back.
+    pub(super) at: Timestamp,
+    /// Something is missing that did not come by the queue: it has to be fetched from the hub.
+    pub(super) missing: bool,
+}
+
+impl ChannelRow {
+    /// A channel that was just agreed to.
+    pub(super) const fn agreed(charter: Charter) -> Self {
+        Self {
+            charter,
+            phase: Phase::Agreed,
+            next: 1,
+            said: 0,
+            unsafe_since: None,
+            epoch: 0,
+            at: Timestamp::from_millis(0),
+            missing: false,
+        }
+    }
 }
 
 impl Record for ChannelRow {
@@ -72,6 +94,9 @@ impl Record for ChannelRow {
         Record::write(&self.charter, writer);
         writer.u8(self.phase.code()).u64(self.next).u64(self.said);
         write_option(writer, self.unsafe_since.as_ref(), |since, writer| since.write(writer));
+        writer.u64(self.epoch);
+        self.at.write(writer);
+        writer.bool(self.missing);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -81,6 +106,9 @@ impl Record for ChannelRow {
             next: reader.u64("next")?,
             said: reader.u64("said")?,
             unsafe_since: read_option(reader, "unsafe since", |reader| Timestamp::read(reader, "unsafe since"))?,
+            epoch: reader.u64("epoch")?,
+            at: Timestamp::read(reader, "at")?,
+            missing: reader.bool("missing")?,
         })
     }
 }
@@ -274,6 +302,29 @@ impl<'a, K: KeyValue> Rows<'a, K> {
         self.rows.delete(&self.key(b'r', participant.as_bytes()))
     }
 
+    /// Since when the device waits to be let in; from now on if it did not.
+    pub(super) fn waiting_since(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let key = self.key(b't', &[]);
+        if let Some(since) = self.rows.get(&key)?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes) {
+            return Ok(Timestamp::from_millis(since));
+        }
+        self.rows.put(&key, &now.millis().to_be_bytes())?;
+        Ok(now)
+    }
+
+    pub(super) fn forget_waiting(&self) -> Result<(), StoreError> {
+        self.rows.delete(&self.key(b't', &[]))
+    }
+
+    /// Notes that somebody was removed: under this pseudonym they never come back.
+    pub(super) fn add_gone(&self, participant: ParticipantId) -> Result<(), StoreError> {
+        self.rows.put(&self.key(b'x', participant.as_bytes()), &[])
+    }
+
+    pub(super) fn is_gone(&self, participant: ParticipantId) -> Result<bool, StoreError> {
+        Ok(self.rows.get(&self.key(b'x', participant.as_bytes()))?.is_some())
+    }
+
     pub(super) fn outgoing(&self) -> Result<Vec<(Digest, Outgoing)>, StoreError> {
         let (prefix, mut found) = (self.key(b'o', &[]), Vec::new());
         for (key, bytes) in self.rows.scan(&prefix, usize::MAX)? {
@@ -376,9 +427,9 @@ pub(super) fn save_package_leaf(rows: &impl KeyValue, leaf: &OwnLeaf) -> Result<
     rows.put(&[b"pl", leaf.participant.as_bytes().as_slice()].concat(), &Zeroizing::new(leaf.encode()))
 }
 
-pub(super) fn package_leaves(rows: &impl KeyValue) -> Result<Vec<OwnLeaf>, StoreError> {
-    let found = rows.scan(b"pl", 4 * KEY_PACKAGES_MAX)?;
-    found.into_iter().map(|(_, bytes)| decode(&Zeroizing::new(bytes))).collect()
+pub(super) fn package_leaf(rows: &impl KeyValue, participant: ParticipantId) -> Result<Option<OwnLeaf>, StoreError> {
+    let found = rows.get(&[b"pl", participant.as_bytes().as_slice()].concat())?;
+    found.map(Zeroizing::new).map(|bytes| decode(&bytes)).transpose()
 }
 
 pub(super) fn remove_package_leaf(rows: &impl KeyValue, participant: ParticipantId) -> Result<(), StoreError> {

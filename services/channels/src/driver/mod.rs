@@ -4,7 +4,7 @@
 mod attachment;
 mod step;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use semblance_core::id::{ChannelId, ConsentId, NetworkId};
 use semblance_core::time::Timestamp;
@@ -65,13 +65,49 @@ pub struct Driver<S, L> {
     /// How the person wishes to be called; told to each channel first.
     name: String,
     facts: Facts,
+    /// About whom it was asked last in each channel, and when.
+    learned: BTreeMap<ChannelId, (Timestamp, BTreeSet<ConsentId>)>,
+    /// When each channel was joined again by itself.
+    rejoined: BTreeMap<ChannelId, Timestamp>,
+    troubles: Vec<(ChannelId, DriverError)>,
 }
 
 impl<S: Store, L: Line> Driver<S, L> {
     /// Puts both together.
     #[must_use]
     pub fn new(client: Client<S>, line: L, network: NetworkId, name: String) -> Self {
-        Self { client, line, network, name, facts: Facts::default() }
+        Self {
+            client,
+            line,
+            network,
+            name,
+            facts: Facts::default(),
+            learned: BTreeMap::new(),
+            rejoined: BTreeMap::new(),
+            troubles: Vec::new(),
+        }
+    }
+
+    /// Ends the driver and gives its client back.
+    #[must_use]
+    pub fn into_client(self) -> Client<S> {
+        self.client
+    }
+
+    /// What went wrong in single channels since it was last asked for: it is tried again, and kept no other channel
+    /// waiting.
+    pub fn troubles(&mut self) -> Vec<(ChannelId, DriverError)> {
+        std::mem::take(&mut self.troubles)
+    }
+
+    /// Notes what went wrong in one channel. A store that fails is everybody's trouble.
+    fn pass_over(&mut self, channel: ChannelId, error: DriverError) -> Result<(), DriverError> {
+        if let DriverError::Client(ClientError::Store(_)) = error {
+            return Err(error);
+        }
+        self.troubles.retain(|(one, _)| *one != channel);
+        self.troubles.push((channel, error));
+        Ok(())
     }
 
     /// The client.
@@ -122,15 +158,25 @@ impl<S: Store, L: Line> Driver<S, L> {
         if self.phase(channel)? != Some(Phase::Agreed) {
             return Ok(());
         }
-        self.client.say(channel, &Content::Introduce { name: self.name.clone() })?;
+        if self.client.waiting(channel)? == 0 {
+            self.client.say(channel, &Content::Introduce { name: self.name.clone() })?;
+        }
+        self.client.waiting_since(channel, now)?;
+        self.ask_in(channel, now).await.map(drop)
+    }
+
+    /// Asks to be let in; true if the device makes the group because there is none.
+    async fn ask_in(&mut self, channel: ChannelId, now: Timestamp) -> Result<bool, DriverError> {
         let (participant, leaf_key) = self.client.leaf(channel)?;
         match self.line.call(DeviceCall::Join { channel, participant, leaf_key }).await? {
             Answer::Create(proof) => {
-                self.learn(&BTreeSet::from([offer.consent])).await?;
+                let claim = proof.claims(self.network).map_err(|_| DriverError::Answer)?;
+                self.learn(&BTreeSet::from([claim.consent])).await?;
                 self.client.create(channel, proof, &self.facts, now)?;
-                self.submit(channel).await
+                self.submit(channel).await?;
+                Ok(true)
             }
-            Answer::Done => Ok(()),
+            Answer::Done => Ok(false),
             _ => Err(DriverError::Answer),
         }
     }
@@ -141,7 +187,7 @@ impl<S: Store, L: Line> Driver<S, L> {
     /// It cannot be said in this channel, or not in this form.
     pub async fn say(&mut self, channel: ChannelId, content: &Content, now: Timestamp) -> Result<(), DriverError> {
         self.client.say(channel, content)?;
-        self.advance(channel, now).await
+        self.advance(channel, now, &mut Vec::new()).await
     }
 
     /// Leaves a channel.
@@ -163,14 +209,13 @@ impl<S: Store, L: Line> Driver<S, L> {
         loop {
             let moved = self.pull(false, now, &mut happened).await?;
             for (channel, _) in self.client.channels()? {
-                match self.advance(channel, now).await {
+                match self.advance(channel, now, &mut happened).await {
+                    Ok(()) => {}
                     Err(DriverError::Refused(Refusal::Ended | Refusal::NotMember)) => {
                         let events = self.client.turned_away(channel)?;
                         happened.extend(events.into_iter().map(|event| (channel, event)));
                     }
-                    // What one hub refuses or cannot take now is tried again, and keeps no other channel waiting.
-                    Ok(()) | Err(DriverError::Refused(_)) => {}
-                    Err(error) => return Err(error),
+                    Err(error) => self.pass_over(channel, error)?,
                 }
             }
             if !moved {

@@ -1,4 +1,4 @@
-//! One step at a time: take an item, submit, commit, join again.
+//! One step at a time: take an item, fetch what is missing, submit, commit, join again.
 
 use std::collections::BTreeSet;
 
@@ -7,21 +7,18 @@ use semblance_core::time::Timestamp;
 
 use super::{Driver, DriverError, Line};
 use crate::client::{ClientError, Event, Phase};
+use crate::limits::{FACTS_FRESH_MILLIS, REJOIN_MILLIS, WELCOME_MILLIS};
 use crate::store::Store;
 use crate::wire::{Answer, DeviceCall, Item, Refusal};
 
 /// How often an item is given again with fresh facts before it has to wait for the ledger.
 const TRIES: usize = 3;
 
-/// What became of an item.
-enum Taken {
-    Yes,
-    /// The node's ledger is behind; the item comes again.
-    Later,
-}
-
 impl<S: Store, L: Line> Driver<S, L> {
     /// Takes what is in the queue. Returns whether there was anything.
+    ///
+    /// The queue is a hint: an item that cannot be taken now is noted as missing and fetched from its hub later, so that
+    /// one channel's trouble keeps no other waiting.
     pub(super) async fn pull(
         &mut self,
         wait: bool,
@@ -32,10 +29,17 @@ impl<S: Store, L: Line> Driver<S, L> {
         let waiting = self.line.listen(kept, wait).await?;
         let mut last = kept;
         for (position, item) in waiting {
-            match self.take(&item, now, happened).await? {
-                Taken::Yes => last = position,
-                Taken::Later => break,
+            match self.take(&item, now, happened).await {
+                Ok(true) => {}
+                // Nobody on this device agreed to it: whoever sent it has no business here.
+                Err(DriverError::Client(ClientError::UnknownChannel)) => {}
+                Ok(false) => self.client.set_missing(item.channel, true)?,
+                Err(error) => {
+                    self.pass_over(item.channel, error)?;
+                    self.client.set_missing(item.channel, true)?;
+                }
             }
+            last = position;
         }
         if last == kept {
             return Ok(false);
@@ -45,71 +49,85 @@ impl<S: Store, L: Line> Driver<S, L> {
         Ok(true)
     }
 
+    /// Gives an item to the client, with fresh facts where it needs them; false if it cannot be taken now.
     async fn take(
         &mut self,
         item: &Item,
         now: Timestamp,
         happened: &mut Vec<(ChannelId, Event)>,
-    ) -> Result<Taken, DriverError> {
+    ) -> Result<bool, DriverError> {
         for _ in 0..TRIES {
             match self.client.receive(item, &self.facts, now) {
                 Ok(events) => {
                     happened.extend(events.into_iter().map(|event| (item.channel, event)));
-                    return Ok(Taken::Yes);
+                    return Ok(true);
                 }
-                // Nobody on this device agreed to it: whoever sent it has no business here.
-                Err(ClientError::UnknownChannel) => return Ok(Taken::Yes),
                 Err(ClientError::Behind(consents)) => self.learn(&consents.into_iter().collect()).await?,
                 Err(ClientError::Charter(_)) => self.learn(&BTreeSet::new()).await?,
-                Err(ClientError::Gap { expected }) => {
-                    if !self.catch_up(item.channel, expected, now, happened).await? {
-                        return Ok(Taken::Later);
-                    }
-                }
+                Err(ClientError::Gap { .. }) => return Ok(false),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Taken::Later)
+        Ok(false)
     }
 
-    /// Fetches from the hub what did not come by the queue.
+    /// Fetches from the hub what did not come by the queue. What the hub has no more is lost, and only joining again
+    /// helps.
     async fn catch_up(
         &mut self,
         channel: ChannelId,
-        first: u64,
         now: Timestamp,
         happened: &mut Vec<(ChannelId, Event)>,
-    ) -> Result<bool, DriverError> {
-        let Answer::Items(items) = self.line.call(DeviceCall::Items(channel, first)).await? else {
-            return Err(DriverError::Answer);
-        };
-        let mut any = false;
-        for item in items {
-            match self.client.receive(&item, &self.facts, now) {
-                Ok(events) => {
+    ) -> Result<(), DriverError> {
+        let mut first = true;
+        loop {
+            let next = self.client.next(channel)?;
+            let Answer::Items(items) = self.line.call(DeviceCall::Items(channel, next)).await? else {
+                return Err(DriverError::Answer);
+            };
+            let begins = items.first().map(|item| item.sequence);
+            match begins {
+                None if !first => return Ok(self.client.set_missing(channel, false)?),
+                Some(begins) if begins == next => {}
+                _ => {
+                    let events = self.client.lost(channel)?;
                     happened.extend(events.into_iter().map(|event| (channel, event)));
-                    any = true;
+                    return Ok(());
                 }
-                Err(ClientError::Behind(consents)) => {
-                    self.learn(&consents.into_iter().collect()).await?;
-                    return Ok(any);
-                }
-                Err(error) => return Err(error.into()),
             }
+            for item in items {
+                // A fact that the own node does not know yet comes with the ledger.
+                if !self.take(&item, now, happened).await? {
+                    return Ok(());
+                }
+            }
+            if self.phase(channel)? != Some(Phase::Member) {
+                return Ok(());
+            }
+            first = false;
         }
-        Ok(any)
     }
 
-    /// Does what is this device's turn in a channel: join again, commit for those who wait, say what is to be said.
-    pub(super) async fn advance(&mut self, channel: ChannelId, now: Timestamp) -> Result<(), DriverError> {
+    /// Does what is this device's turn in a channel: fetch what is missing, join again, commit for those who wait, say
+    /// what is to be said.
+    pub(super) async fn advance(
+        &mut self,
+        channel: ChannelId,
+        now: Timestamp,
+        happened: &mut Vec<(ChannelId, Event)>,
+    ) -> Result<(), DriverError> {
+        if self.client.is_missing(channel)? && self.phase(channel)? == Some(Phase::Member) {
+            self.catch_up(channel, now, happened).await?;
+        }
         match self.phase(channel)? {
             Some(Phase::Broken) => return self.rejoin(channel, now).await,
             Some(Phase::Member) => {}
             Some(Phase::Creating | Phase::Rejoining) => return self.submit(channel).await,
-            Some(Phase::Agreed | Phase::Removed) | None => return Ok(()),
+            Some(Phase::Agreed) => return self.knock(channel, now).await,
+            Some(Phase::Removed) | None => return Ok(()),
         }
         let consents = self.client.consents(channel)?;
-        self.learn(&consents).await?;
+        self.learn_anew(channel, consents, now).await?;
         self.client.review(channel, &self.facts, now)?;
         let admissions = match self.line.call(DeviceCall::Admissions(channel)).await {
             Ok(Answer::Admissions(admissions)) => admissions,
@@ -130,6 +148,38 @@ impl<S: Store, L: Line> Driver<S, L> {
         }
     }
 
+    /// Asks about a channel's members, unless it was asked a moment ago.
+    async fn learn_anew(
+        &mut self,
+        channel: ChannelId,
+        consents: BTreeSet<semblance_core::id::ConsentId>,
+        now: Timestamp,
+    ) -> Result<(), DriverError> {
+        let fresh = self
+            .learned
+            .get(&channel)
+            .is_some_and(|(at, known)| now.distance(*at) < FACTS_FRESH_MILLIS && consents.is_subset(known));
+        if !fresh {
+            self.learn(&consents).await?;
+            self.learned.insert(channel, (now, consents));
+        }
+        Ok(())
+    }
+
+    /// A device that agreed and is not in: it waits to be added. If that takes long, or the way in was lost, it asks again
+    /// and comes in by itself.
+    async fn knock(&mut self, channel: ChannelId, now: Timestamp) -> Result<(), DriverError> {
+        let since = self.client.waiting_since(channel, now)?;
+        let lost = self.client.is_missing(channel)?;
+        if !lost && now.distance(since) < WELCOME_MILLIS {
+            return Ok(());
+        }
+        if !self.ask_in(channel, now).await? {
+            self.rejoin(channel, now).await?;
+        }
+        Ok(self.client.set_missing(channel, false)?)
+    }
+
     /// Hands in what is on its way. What one says comes in the order in which one said it: nothing overtakes what
     /// waits.
     pub(super) async fn submit(&mut self, channel: ChannelId) -> Result<(), DriverError> {
@@ -144,20 +194,25 @@ impl<S: Store, L: Line> Driver<S, L> {
         Ok(())
     }
 
-    /// Joins again by itself.
+    /// Joins again by itself, not more often than every few seconds: two copies of one device would do nothing else.
     ///
     /// # Errors
     /// The hub refuses or is away.
     pub async fn rejoin(&mut self, channel: ChannelId, now: Timestamp) -> Result<(), DriverError> {
         // What was said before and not answered is answered now, or it would be said twice.
         self.submit(channel).await?;
+        if self.rejoined.get(&channel).is_some_and(|at| now.distance(*at) < REJOIN_MILLIS) {
+            return Ok(());
+        }
         let Answer::Rejoin(info) = self.line.call(DeviceCall::Rejoin(channel)).await? else {
             return Err(DriverError::Answer);
         };
+        self.rejoined.insert(channel, now);
         for _ in 0..TRIES {
             match self.client.rejoin(channel, &info, None, &self.facts, now) {
                 Ok(()) => return self.submit(channel).await,
                 Err(ClientError::Behind(consents)) => self.learn(&consents.into_iter().collect()).await?,
+                Err(ClientError::Charter(_)) => self.learn(&BTreeSet::new()).await?,
                 Err(error) => return Err(error.into()),
             }
         }

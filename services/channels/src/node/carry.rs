@@ -1,11 +1,14 @@
 //! What a node does by itself: carry deliveries to other hospitals, end what rests on consents that ended, press for
 //! commits that are due, clean up.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
 use semblance_core::id::{ConsentId, OrganisationId, TransactionId};
 use semblance_core::record::Record;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::ChannelService;
@@ -20,6 +23,39 @@ const PRESS_EVERY: u64 = 5;
 const REVIEW_EVERY: u64 = 30;
 /// How often old things are cleaned away, in ticks.
 const CLEAN_EVERY: u64 = 600;
+/// Batches carried to a peer at a time, before it is somebody else's turn.
+const BATCHES: usize = 16;
+
+/// How a visit to a peer ended.
+type Visit = (OrganisationId, Result<(), Refusal>);
+
+/// The peers on whom somebody is calling, and those that were away: how often in a row, and until when they are left
+/// alone.
+#[derive(Default)]
+struct Round {
+    under_way: JoinSet<Visit>,
+    visited: BTreeSet<OrganisationId>,
+    away: BTreeMap<OrganisationId, (u32, Instant)>,
+}
+
+impl Round {
+    fn may_visit(&self, peer: &OrganisationId) -> bool {
+        !self.visited.contains(peer) && self.away.get(peer).is_none_or(|(_, until)| *until <= Instant::now())
+    }
+
+    fn note(&mut self, (peer, visit): Visit) {
+        self.visited.remove(&peer);
+        match visit {
+            Ok(()) => drop(self.away.remove(&peer)),
+            Err(refusal) => {
+                tracing::warn!(%peer, code = refusal.word(), "deliveries wait");
+                let (times, until) = self.away.entry(peer).or_insert((0, Instant::now()));
+                *until = Instant::now() + TICK * 2_u32.pow((*times).min(5));
+                *times += 1;
+            }
+        }
+    }
+}
 
 impl ChannelService {
     /// Carries, ends and cleans until `stop` is ready.
@@ -36,7 +72,7 @@ impl ChannelService {
     /// # Errors
     /// The charter does not verify, or names another hub.
     pub async fn take_up(&self, charter: Charter, seed: Zeroizing<[u8; 32]>) -> Result<Terms, Refusal> {
-        let facts = self.facts(std::collections::BTreeSet::new()).await?;
+        let facts = self.facts(BTreeSet::new()).await?;
         self.office(move |office, now| office.open_channel(&charter, &seed, &facts, now)).await
     }
 
@@ -89,43 +125,60 @@ impl ChannelService {
         Ok(())
     }
 
+    /// Calls on every peer for whom something waits, each by itself: one that hangs keeps no other waiting.
     async fn carry_for_ever(&self) {
-        let mut away = std::collections::BTreeMap::<OrganisationId, (u32, tokio::time::Instant)>::new();
+        let mut round = Round::default();
         loop {
-            self.inner.outbound.notified().await;
-            let Ok(peers) = self.office(|office, now| office.peers(now)).await else { continue };
-            for peer in peers {
-                let clock = tokio::time::Instant::now();
-                if away.get(&peer).is_some_and(|(_, until)| *until > clock) {
-                    continue;
-                }
-                match self.carry(&peer).await {
-                    Ok(()) => drop(away.remove(&peer)),
-                    Err(refusal) => {
-                        let (times, until) = away.entry(peer.clone()).or_insert((0, clock));
-                        *until = clock + TICK * 2_u32.pow((*times).min(5));
-                        *times += 1;
-                        tracing::warn!(%peer, code = refusal.word(), "deliveries wait");
+            tokio::select! {
+                () = self.inner.outbound.notified() => {}
+                Some(visit) = round.under_way.join_next() => match visit {
+                    Ok(visit) => round.note(visit),
+                    // Who it was is not told; nobody is left out for ever because of it.
+                    Err(error) => {
+                        tracing::error!(%error, "a delivery to another hospital broke off");
+                        round = Round::default();
                     }
+                }
+            }
+            let waiting = self.office(|office, now| Ok((office.peers(now)?, office.hubs_to_tell(now)?))).await;
+            let Ok((peers, hubs)) = waiting else { continue };
+            for peer in peers.into_iter().chain(hubs) {
+                if round.may_visit(&peer) {
+                    round.visited.insert(peer.clone());
+                    let channels = self.clone();
+                    round.under_way.spawn(async move { (peer.clone(), channels.visit(&peer).await) });
                 }
             }
         }
     }
 
+    /// Tells a peer what it has not heard yet. A revocation that it does not take keeps no delivery back.
+    async fn visit(&self, peer: &OrganisationId) -> Result<(), Refusal> {
+        let carried = self.carry(peer).await;
+        carried.and(self.tell_revocations(peer).await)
+    }
+
     /// Carries to a peer what waits for it, in order.
     async fn carry(&self, peer: &OrganisationId) -> Result<(), Refusal> {
-        loop {
+        for _ in 0..BATCHES {
             let to = peer.clone();
             let outbound = self.office(move |office, now| office.outbound(&to, ITEMS_MAX, now)).await?;
-            if outbound.is_empty() {
-                return Ok(());
-            }
+            let (Some(first), Some(last)) = (outbound.first(), outbound.last()) else { return Ok(()) };
+            let (first, last) = (first.number, last.number);
             let deliveries = outbound.into_iter().map(|one| (one.number, one.delivery.encode())).collect();
             let Answer::Number(taken) = self.inner.peers.call(peer, HubCall::Deliver(deliveries)).await? else {
                 return Err(Refusal::Failed);
             };
+            if taken < first {
+                tracing::warn!(%peer, first, taken, "a hospital's node did not take what was delivered to it");
+                return Err(Refusal::Failed);
+            }
             let to = peer.clone();
-            self.office(move |office, now| office.acknowledged(&to, taken, now)).await?;
+            self.office(move |office, now| office.acknowledged(&to, taken.min(last), now)).await?;
         }
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,17 @@
 //! What this hospital's devices ask of its node.
 
+mod leave;
+
 use std::collections::BTreeSet;
 
-use semblance_core::attestation::{LeafAttestation, LeafPledge, LeafProof, LeafRevocation, PersonRole};
+use semblance_core::attestation::{LeafAttestation, LeafPledge, LeafProof, PersonRole};
 use semblance_core::id::{ChannelId, OrganisationId, ParticipantId};
 use semblance_core::signature::VerifyingKey;
 
 use super::ChannelService;
 use super::authority::Part;
 use super::hub::is_denial;
-use crate::office::{Device, Queued, Speaker, Token};
+use crate::office::{Device, Queued, Token};
 use crate::wire::{Answer, DeviceCall, HubCall, Offer, Refusal, Submission, Terms};
 
 /// How long the hospital's word on a leaf holds: as long as a consent may.
@@ -19,11 +21,14 @@ impl ChannelService {
     /// Whose device shows a token.
     ///
     /// # Errors
-    /// Nobody's; recorded in the office's audit.
+    /// Nobody's; counted, and the count recorded in the office's audit, at most once a minute.
     pub async fn authenticate(&self, token: Token) -> Result<Device, Refusal> {
         let found = self.office(move |office, now| office.authenticate(&token, now)).await;
-        if found.is_err() {
-            self.deny("stranger".to_owned(), "authenticate", None, Refusal::NotAuthorised).await;
+        if found == Err(Refusal::NotAuthorised) {
+            self.inner.strangers.add();
+        }
+        if let Some(actor) = self.inner.strangers.due(self.now()) {
+            self.deny(actor, "authenticate", None, Refusal::NotAuthorised).await;
         }
         found
     }
@@ -75,8 +80,11 @@ impl ChannelService {
                 self.join(device, channel, participant, leaf_key).await
             }
             DeviceCall::Submit(channel, submission) => {
-                if let Submission::Message(_) = submission {
-                    self.office(move |office, now| office.count_spoken(name, now)).await?;
+                match submission {
+                    Submission::Message(_) => self.office(move |office, now| office.count_spoken(name, now)).await?,
+                    Submission::Commit(_) => self.office(move |office, now| office.count_commits(name, now)).await?,
+                    // There is one of a channel, whoever makes it.
+                    Submission::Create(_) => {}
                 }
                 self.to_hub(device, channel, |participant| HubCall::Submit(channel, participant, submission)).await
             }
@@ -114,6 +122,15 @@ impl ChannelService {
         let name = device.device;
         let (speaker, hub) = self.office(move |office, now| office.speaker(name, channel, now)).await?;
         self.call(&hub, call(speaker.participant)).await
+    }
+
+    /// Asks a hub what this node itself wants to know, or tells it something: that the hub refuses is no denial.
+    async fn inquire(&self, hub: &OrganisationId, call: HubCall) -> Result<Answer, Refusal> {
+        if *hub == self.inner.organisation {
+            self.serve_call(hub, call).await
+        } else {
+            self.inner.peers.call(hub, call).await
+        }
     }
 
     pub(super) async fn call(&self, hub: &OrganisationId, call: HubCall) -> Result<Answer, Refusal> {
@@ -168,7 +185,39 @@ impl ChannelService {
             self.office(move |office, now| office.bind_leaf(name, &bound, &hub, now)).await?;
             return Ok(Answer::Create(proof));
         }
+        if self.is_in(device, channel, &hub).await? {
+            return Ok(Answer::Done);
+        }
         self.admit(device, &part, channel, &hub).await
+    }
+
+    /// Whether a device has a leaf with which it comes back by itself. One with which it never can come in is given up,
+    /// so that it may come in with another: that of a group it was to make when somebody else's was there first, or that of
+    /// a key package which has expired.
+    async fn is_in(&self, device: &Device, channel: ChannelId, hub: &OrganisationId) -> Result<bool, Refusal> {
+        let name = device.device;
+        let Some((participant, expires)) = self.office(move |office, now| office.bound(name, channel, now)).await?
+        else {
+            return Ok(false);
+        };
+        match expires {
+            Some(expires) if expires > self.now() => Ok(false),
+            Some(_) => {
+                let leaf = (channel, participant, hub.clone());
+                let revocation = self.signer()(channel, participant);
+                self.office(move |office, now| office.give_up_leaf(&leaf, &revocation, now)).await?;
+                self.ring();
+                Ok(false)
+            }
+            None => match self.inquire(hub, HubCall::Rejoin(channel, participant)).await {
+                Ok(_) => Ok(true),
+                Err(Refusal::NotMember | Refusal::Ended) => {
+                    self.office(move |office, now| office.forget_leaf(channel, participant, now)).await?;
+                    Ok(false)
+                }
+                Err(refusal) => Err(refusal),
+            },
+        }
     }
 
     async fn admit(
@@ -220,21 +269,6 @@ impl ChannelService {
             }
         };
         Ok(LeafProof { attestation: self.inner.authority.attest(attestation), pledge })
-    }
-
-    async fn leave(&self, device: &Device, channel: ChannelId) -> Result<Answer, Refusal> {
-        let name = device.device;
-        let (Speaker { participant, .. }, hub) =
-            self.office(move |office, now| office.speaker(name, channel, now)).await?;
-        let revocation = LeafRevocation {
-            network: self.inner.network,
-            channel,
-            hospital: self.inner.organisation.clone(),
-            participant,
-            time: self.now(),
-        };
-        let signed = self.inner.authority.revoke(revocation);
-        self.call(&hub, HubCall::Revoke(signed)).await
     }
 }
 

@@ -18,13 +18,28 @@ impl ChannelService {
     /// Refused; recorded in the office's audit.
     pub async fn serve(&self, hospital: &OrganisationId, call: HubCall) -> Result<Answer, Refusal> {
         let (action, channel) = named(&call);
-        let answer = self.serve_call(hospital, call).await;
+        let answer = match self.check_hospital(hospital).await {
+            Ok(()) => self.serve_call(hospital, call).await,
+            Err(refusal) => Err(refusal),
+        };
         if let Err(refusal) = answer
             && is_denial(refusal)
         {
             self.deny(hospital.to_string(), action, channel, refusal).await;
         }
         answer
+    }
+
+    /// Channels are between hospitals: a matcher's node is a member of the network, too, and has no part in them.
+    async fn check_hospital(&self, caller: &OrganisationId) -> Result<(), Refusal> {
+        let known =
+            *caller == self.inner.organisation || self.facts(BTreeSet::new()).await?.hospitals.contains_key(caller);
+        if known { Ok(()) } else { Err(Refusal::NotAuthorised) }
+    }
+
+    /// Records what an organisation's node sent that is no call of a hospital's.
+    pub(crate) async fn deny_call(&self, caller: &OrganisationId, refusal: Refusal) {
+        self.deny(caller.to_string(), "call", None, refusal).await;
     }
 
     pub(super) async fn deny(&self, actor: String, action: &'static str, channel: Option<ChannelId>, refusal: Refusal) {
@@ -34,7 +49,7 @@ impl ChannelService {
         }
     }
 
-    async fn serve_call(&self, hospital: &OrganisationId, call: HubCall) -> Result<Answer, Refusal> {
+    pub(super) async fn serve_call(&self, hospital: &OrganisationId, call: HubCall) -> Result<Answer, Refusal> {
         let speaker = |participant: ParticipantId| Speaker { hospital: hospital.clone(), participant };
         match call {
             HubCall::HasGroup(channel) => {

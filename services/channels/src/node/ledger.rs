@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use semblance_contract::event::Event;
 use semblance_core::consent::Consent;
-use semblance_core::id::{ConsentId, NetworkId, OrganisationId};
+use semblance_core::id::{ConsentId, NetworkId, OrganisationId, TransactionId};
 use semblance_core::organisation::OrganisationKind;
 use semblance_core::signature::Statement;
 use semblance_core::time::{Clock, Timestamp};
@@ -20,6 +20,17 @@ use crate::wire::{ConsentFact, Facts, MemberKeys};
 
 /// How long the hospitals' keys are taken from memory.
 const KEYS_FRESH: u64 = 10_000;
+/// Keys of one hospital that are told, the newest; it would take years of rotations to have more.
+const KEYS_MAX: usize = 64;
+/// How long it is taken from memory that a consent stands; a block that withdraws it says so at once.
+const STANDS_FRESH: u64 = 5_000;
+/// Consents that are kept in memory.
+const CONSENTS_MAX: usize = 10_000;
+/// Consents that the ledger is asked about at a time.
+const ASKED: usize = 16;
+/// How often, and after which pause, it is looked whether this node has read the block that withdraws a consent.
+const LOOKS: u32 = 40;
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// Blocks that withdraw nothing are noted together: at most so many are read again after a crash.
 const NOTE_EVERY: u64 = 64;
 /// Pause after the ledger could not be followed.
@@ -27,6 +38,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Hospitals' keys.
 type Keys = BTreeMap<OrganisationId, MemberKeys>;
+
+/// What a consent says, which never changes, and when it was last seen to stand.
+#[derive(Clone)]
+struct Known {
+    fact: ConsentFact,
+    stood: Timestamp,
+}
 
 /// The ledger as channels ask it.
 pub struct LedgerFacts {
@@ -36,6 +54,7 @@ pub struct LedgerFacts {
     clock: Arc<dyn Clock>,
     /// The hospitals' keys, and when they were read.
     keys: Mutex<Option<(Timestamp, Keys)>>,
+    consents: Mutex<BTreeMap<ConsentId, Known>>,
 }
 
 fn unavailable(error: impl std::fmt::Display) -> AuthorityError {
@@ -46,21 +65,21 @@ impl LedgerFacts {
     /// Over a ledger, and the office that has read its blocks.
     #[must_use]
     pub fn new(client: LedgerClient, network: NetworkId, office: Arc<Mutex<Office>>, clock: Arc<dyn Clock>) -> Self {
-        Self { client, network, office, clock, keys: Mutex::new(None) }
+        Self { client, network, office, clock, keys: Mutex::new(None), consents: Mutex::default() }
     }
 
     /// What the ledger says about all hospitals and about these consents.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// It cannot be read, or says that a consent was withdrawn by a block that this node has not read yet.
     pub async fn facts(&self, consents: &BTreeSet<ConsentId>) -> Result<Facts, AuthorityError> {
-        let mut facts = Facts { hospitals: self.hospitals().await?, ..Facts::default() };
-        for consent in consents {
-            if let Some(fact) = self.consent(*consent).await? {
-                facts.consents.insert(*consent, fact);
-            }
-        }
-        Ok(facts)
+        let hospitals = self.hospitals().await?;
+        let asked = stream::iter(consents.iter().copied()).map(|id| async move {
+            let fact = self.consent(id).await?;
+            Ok::<_, AuthorityError>(fact.map(|fact| (id, fact)))
+        });
+        let consents: Vec<_> = asked.buffered(ASKED).try_collect().await?;
+        Ok(Facts { hospitals, consents: consents.into_iter().flatten().collect() })
     }
 
     async fn hospitals(&self) -> Result<Keys, AuthorityError> {
@@ -78,12 +97,13 @@ impl LedgerFacts {
             }
             let mut keys = vec![member.verifying_key];
             // What was signed before a rotation stays signed.
-            for rotation in self.client.rotations(&member.id).await.map_err(unavailable)? {
+            for rotation in self.client.rotations(&member.id).await.map_err(unavailable)?.into_iter().rev() {
                 let replaced = rotation.previous;
                 if !keys.contains(&replaced) {
                     keys.push(replaced);
                 }
             }
+            keys.truncate(KEYS_MAX);
             hospitals.insert(member.id, keys);
         }
         *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, hospitals.clone()));
@@ -91,25 +111,64 @@ impl LedgerFacts {
     }
 
     async fn consent(&self, id: ConsentId) -> Result<Option<ConsentFact>, AuthorityError> {
+        let now = self.clock.now();
+        if let Some(known) = self.known(id) {
+            let withdrawn = self.withdrawal(id).await?;
+            if withdrawn.is_some() || now.distance(known.stood) < STANDS_FRESH {
+                return Ok(Some(ConsentFact { withdrawn, ..known.fact }));
+            }
+        }
         let Some(view) = self.client.consent(id).await.map_err(unavailable)? else { return Ok(None) };
         let consent = Consent::decode(view.consent.source.bytes(), self.network).map_err(unavailable)?;
+        let fact = ConsentFact {
+            hospital: consent.hospital.clone(),
+            patient_key: consent.patient_key,
+            scopes: consent.scopes,
+            expires: consent.expires,
+            withdrawn: None,
+        };
+        let withdrawn = match view.tombstone {
+            Some(_) => Some(self.withdrawal_to_come(id).await?),
+            None => self.withdrawal(id).await?,
+        };
+        self.remember(id, Known { fact: fact.clone(), stood: now });
+        Ok(Some(ConsentFact { withdrawn, ..fact }))
+    }
+
+    fn known(&self, id: ConsentId) -> Option<Known> {
+        self.consents.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    fn remember(&self, id: ConsentId, known: Known) {
+        let mut consents = self.consents.lock().unwrap_or_else(PoisonError::into_inner);
+        // All at once is simplest: what is still needed is soon there again.
+        if consents.len() >= CONSENTS_MAX {
+            consents.clear();
+        }
+        consents.insert(id, known);
+    }
+
+    /// By what a consent was withdrawn, as far as this node has read the ledger's blocks.
+    async fn withdrawal(&self, id: ConsentId) -> Result<Option<(TransactionId, Timestamp)>, AuthorityError> {
         let (office, now) = (Arc::clone(&self.office), self.clock.now());
         let read = tokio::task::spawn_blocking(move || {
             office.lock().unwrap_or_else(PoisonError::into_inner).withdrawal(id, now)
         });
-        let withdrawn = read.await.map_err(unavailable)?.map_err(unavailable)?;
-        // The ledger may say that it ended before this node has read the block that says by what.
-        let expires = match (&view.tombstone, withdrawn) {
-            (Some(tombstone), None) => consent.expires.min(tombstone.at),
-            _ => consent.expires,
-        };
-        Ok(Some(ConsentFact {
-            hospital: consent.hospital.clone(),
-            patient_key: consent.patient_key,
-            scopes: consent.scopes,
-            expires,
-            withdrawn,
-        }))
+        read.await.map_err(unavailable)?.map_err(unavailable)
+    }
+
+    /// By what a consent was withdrawn of which the ledger says that it was: this node is about to read the block. It says
+    /// nothing before it has. On a ground that names no transaction devices could not look for themselves.
+    async fn withdrawal_to_come(&self, id: ConsentId) -> Result<(TransactionId, Timestamp), AuthorityError> {
+        for _ in 0..LOOKS {
+            if let Some(withdrawn) = self.withdrawal(id).await? {
+                return Ok(withdrawn);
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        Err(AuthorityError(format!(
+            "consent {id} was withdrawn by a block of the ledger that this node has not read yet: ask again"
+        )))
     }
 }
 
@@ -152,3 +211,6 @@ impl ChannelService {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

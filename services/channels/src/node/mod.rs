@@ -10,6 +10,7 @@ mod device;
 mod hub;
 mod ledger;
 mod peers;
+mod strangers;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +54,8 @@ struct Inner {
     authority: Arc<dyn Authority>,
     peers: Arc<dyn Peers>,
     clock: Arc<dyn Clock>,
+    /// Tokens that nobody has, counted before they are recorded.
+    strangers: strangers::Strangers,
     /// Rung when something may wait for another hospital.
     outbound: Notify,
     /// Rung when something may wait for a device.
@@ -77,6 +80,7 @@ impl ChannelService {
             authority: parts.authority,
             peers: parts.peers,
             clock: parts.clock,
+            strangers: strangers::Strangers::default(),
             outbound: Notify::new(),
             waiting: Mutex::default(),
         };

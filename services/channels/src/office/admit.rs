@@ -1,5 +1,6 @@
 //! The hub is handed a device that its own hospital lets in, and keeps it until a member adds it.
 
+use semblance_core::attestation::LeafAttestation;
 use semblance_core::id::{ChannelId, OrganisationId, ParticipantId};
 use semblance_core::time::Timestamp;
 
@@ -7,7 +8,7 @@ use super::channel::damaged;
 use super::leaf::LeafState;
 use super::{Desk, Office, OfficeError, Speaker};
 use crate::check::Scene;
-use crate::limits::{ADDS_MAX, MEMBERS_MAX};
+use crate::limits::{ADDS_MAX, LEAVES_OF_CONSENT_MAX, MEMBERS_MAX, QUEUE_MILLIS, WAITING_OF_HOSPITAL_MAX};
 use crate::mls;
 use crate::wire::{Admission, Body, Facts, Refusal, RejoinInfo};
 
@@ -92,11 +93,17 @@ impl Desk<'_> {
         let known = self.channel(channel)?;
         let package =
             mls::read_key_package(&admission.key_package, self.crypto, self.now).map_err(|_| Refusal::Malformed)?;
+        // Members may sleep as long as a queue holds; a package that expires meanwhile would break them.
+        if package.life_time().not_after() <= self.now.plus(QUEUE_MILLIS).millis() / 1000 {
+            return Err(Refusal::NoKeyPackage.into());
+        }
         let identity = mls::identity_of(package.leaf_node()).map_err(|_| Refusal::Malformed)?;
         let scene = Scene { network: self.network, terms: &known.terms, facts, at: self.now };
         let leaf = scene.check_leaf(identity, &admission.proof).map_err(|_| Refusal::Unproven)?;
         // A hub that still trusts a consent which has just ended would only remove the leaf again.
-        let ended = facts.consents.get(&leaf.consent).is_none_or(|fact| fact.ended(self.now).is_some());
+        // What was asked of the ledger may be a moment old: a withdrawal that this office has read since counts.
+        let ended = facts.consents.get(&leaf.consent).is_none_or(|fact| fact.ended(self.now).is_some())
+            || self.is_withdrawn(leaf.consent)?;
         if leaf.hospital != *from || ended {
             return Err(Refusal::Unproven.into());
         }
@@ -105,20 +112,43 @@ impl Desk<'_> {
             Some(LeafState::Cut | LeafState::Gone) => return Err(Refusal::Ended.into()),
             None => {}
         }
-        let there = self.leaves(channel, &[LeafState::Pending, LeafState::Member, LeafState::Cut])?.len();
-        if there >= MEMBERS_MAX {
-            return Err(Refusal::Full.into());
-        }
+        self.check_room(channel, &leaf)?;
         self.put_leaf(&leaf, &admission.proof, Some(&admission.key_package), (LeafState::Pending, 0))?;
         self.ask_for_work(channel)
     }
 
+    /// Nobody fills a channel alone, or waits with a key that somebody has already: no commit could add both.
+    fn check_room(&self, channel: ChannelId, new: &LeafAttestation) -> Result<(), OfficeError> {
+        let (mut there, mut waiting, mut on_consent) = (0, 0, 0);
+        for leaf in self.leaves(channel, &[LeafState::Pending, LeafState::Member, LeafState::Cut])? {
+            let attested = leaf.proof.claims(self.network).map_err(damaged)?;
+            if attested.leaf_key == new.leaf_key {
+                return Err(Refusal::Invalid.into());
+            }
+            there += 1;
+            waiting += usize::from(leaf.state == LeafState::Pending && leaf.hospital == new.hospital);
+            on_consent += usize::from(attested.consent == new.consent);
+        }
+        let full = there >= MEMBERS_MAX || waiting >= WAITING_OF_HOSPITAL_MAX || on_consent >= LEAVES_OF_CONSENT_MAX;
+        if full { Err(Refusal::Full.into()) } else { Ok(()) }
+    }
+
+    /// Those who wait, the first who came first. Whose key package has expired can be added no more: their hospital hands
+    /// over another one when they ask again.
     fn admissions(&self, channel: ChannelId) -> Result<Vec<Admission>, OfficeError> {
-        let pending = self.leaves(channel, &[LeafState::Pending])?.into_iter().take(ADDS_MAX);
-        let admission = |leaf: super::leaf::HubLeaf| {
-            leaf.key_package.map(|key_package| Admission { channel, key_package, proof: leaf.proof })
-        };
-        Ok(pending.filter_map(admission).collect())
+        let mut admissions = Vec::new();
+        for leaf in self.pending(channel)? {
+            let Some(key_package) = leaf.key_package else { continue };
+            if mls::read_key_package(&key_package, self.crypto, self.now).is_err() {
+                self.set_leaf_state(channel, leaf.participant, LeafState::Gone, None)?;
+                continue;
+            }
+            admissions.push(Admission { channel, key_package, proof: leaf.proof });
+            if admissions.len() == ADDS_MAX {
+                break;
+            }
+        }
+        Ok(admissions)
     }
 
     /// Asks a few members that were here lately to commit, if somebody waits.

@@ -5,9 +5,14 @@ use rusqlite::params;
 use semblance_core::id::ChannelId;
 use semblance_core::time::Timestamp;
 
-use super::channel::millis;
+use super::channel::{millis, signed};
 use super::{Desk, Office, OfficeError};
 use crate::wire::Refusal;
+
+/// How long what was done and refused is kept, in milliseconds: a year.
+const KEPT_MILLIS: u64 = 365 * 86_400_000;
+/// How much of it is kept.
+const KEPT_ROWS: u64 = 1_000_000;
 
 impl Office {
     /// Records that something was refused.
@@ -47,6 +52,15 @@ impl Office {
 }
 
 impl Desk<'_> {
+    /// Forgets what is older than a year, and the oldest of what is more than a million.
+    pub(super) fn clean_audit(&self) -> Result<(), OfficeError> {
+        let before = Timestamp::from_millis(self.now.millis().saturating_sub(KEPT_MILLIS));
+        self.db.prepare_cached("DELETE FROM audit WHERE at < ?1")?.execute([millis(before)])?;
+        let sql = "DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?1";
+        self.db.prepare_cached(sql)?.execute([signed(KEPT_ROWS)])?;
+        Ok(())
+    }
+
     pub(super) fn note(
         &self,
         actor: &str,

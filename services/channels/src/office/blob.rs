@@ -1,7 +1,7 @@
 //! Encrypted attachments, handed in and out in pieces.
 
 use rusqlite::{OptionalExtension, params};
-use semblance_core::id::{ChannelId, Digest};
+use semblance_core::id::{ChannelId, Digest, ParticipantId};
 use semblance_core::time::Timestamp;
 
 use super::channel::{millis, signed, unsigned};
@@ -11,6 +11,10 @@ use crate::wire::{Piece, Refusal};
 
 /// What encryption and padding add to an attachment at most.
 const OVERHEAD: u64 = 4 << 20;
+/// Attachments of one channel within the time that they are kept.
+const BLOBS_MAX: u64 = 1_000;
+/// What one member puts into a channel within that time, in bytes.
+const MEMBER_BYTES_MAX: u64 = 200 << 20;
 
 impl Office {
     /// Keeps a piece of a member's attachment. Pieces come in any order, and again; the attachment is there when all
@@ -36,13 +40,20 @@ impl Office {
         }
         self.step(now, |desk| {
             desk.speaking(channel, from)?;
-            desk.begin_blob(channel, piece)?;
-            desk.db
-                .prepare_cached(
-                    "INSERT INTO blob_pieces (channel, digest, number, bytes) VALUES (?1, ?2, ?3, ?4)
-                     ON CONFLICT DO NOTHING",
-                )?
-                .execute(params![channel.as_bytes(), piece.digest.as_bytes(), signed(piece.number), piece.bytes])?;
+            if desk.begin_blob(channel, piece)? {
+                return Ok(true);
+            }
+            desk.check_bytes(channel, from.participant, piece.bytes.len() as u64)?;
+            let sql = "INSERT INTO blob_pieces (channel, digest, number, participant, bytes)
+                       VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+            let (digest, participant) = (piece.digest.as_bytes(), from.participant);
+            desk.db.prepare_cached(sql)?.execute(params![
+                channel.as_bytes(),
+                digest,
+                signed(piece.number),
+                participant.as_bytes(),
+                piece.bytes
+            ])?;
             desk.finish_blob(channel, piece.digest, pieces)
         })
     }
@@ -76,28 +87,45 @@ impl Office {
 }
 
 impl Desk<'_> {
-    fn begin_blob(&self, channel: ChannelId, piece: &Piece) -> Result<(), OfficeError> {
-        let known: Option<i64> = self
+    /// Begins an attachment if this is its first piece. Returns whether it is there as a whole.
+    fn begin_blob(&self, channel: ChannelId, piece: &Piece) -> Result<bool, OfficeError> {
+        let known: Option<(i64, bool)> = self
             .db
-            .prepare_cached("SELECT size FROM blobs WHERE channel = ?1 AND digest = ?2")?
-            .query_row(params![channel.as_bytes(), piece.digest.as_bytes()], |row| row.get(0))
+            .prepare_cached("SELECT size, whole FROM blobs WHERE channel = ?1 AND digest = ?2")?
+            .query_row(params![channel.as_bytes(), piece.digest.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         match known {
-            Some(size) if unsigned(size) == piece.size => return Ok(()),
+            Some((size, whole)) if unsigned(size) == piece.size => return Ok(whole),
             Some(_) => return Err(Refusal::Malformed.into()),
             None => {}
         }
         let held: i64 = self
             .db
-            .prepare_cached("SELECT coalesce(sum(size), 0) FROM blobs WHERE channel = ?1")?
+            .prepare_cached("SELECT count(*) FROM blobs WHERE channel = ?1")?
             .query_row([channel.as_bytes()], |row| row.get(0))?;
-        if unsigned(held).saturating_add(piece.size) > CHANNEL_ATTACHMENTS_MAX {
+        if unsigned(held) >= BLOBS_MAX {
             return Err(Refusal::Full.into());
         }
         self.db
             .prepare_cached("INSERT INTO blobs (digest, channel, size, whole, at) VALUES (?1, ?2, ?3, 0, ?4)")?
             .execute(params![piece.digest.as_bytes(), channel.as_bytes(), signed(piece.size), millis(self.now)])?;
-        Ok(())
+        Ok(false)
+    }
+
+    /// Makes sure that there is room for so many bytes more, in the channel and of this member. What counts is what lies
+    /// there, not what somebody says that an attachment will have.
+    fn check_bytes(&self, channel: ChannelId, participant: ParticipantId, more: u64) -> Result<(), OfficeError> {
+        let (all, own): (i64, i64) = self
+            .db
+            .prepare_cached(
+                "SELECT coalesce(sum(length(bytes)), 0),
+                     coalesce(sum(length(bytes)) FILTER (WHERE participant = ?2), 0)
+                 FROM blob_pieces WHERE channel = ?1",
+            )?
+            .query_row(params![channel.as_bytes(), participant.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let full = unsigned(all).saturating_add(more) > CHANNEL_ATTACHMENTS_MAX
+            || unsigned(own).saturating_add(more) > MEMBER_BYTES_MAX;
+        if full { Err(Refusal::Full.into()) } else { Ok(()) }
     }
 
     fn finish_blob(&self, channel: ChannelId, digest: Digest, pieces: u64) -> Result<bool, OfficeError> {

@@ -48,6 +48,7 @@ impl Desk<'_> {
         if message.epoch().as_u64() != known.epoch {
             return Err(Refusal::WrongEpoch.into());
         }
+        self.check_commits(channel, from.participant)?;
         let mut group = self.take_group(channel)?;
         let accepted = self.judge(&known, &group, from, message, facts)?;
         self.check_extent(&group, &accepted, commit)?;
@@ -214,6 +215,8 @@ fn refusal(error: CheckError) -> Refusal {
             Refusal::Unproven
         }
         CheckError::TooMany => Refusal::TooLarge,
-        CheckError::Proposal | CheckError::Identity | CheckError::Twice | CheckError::Ground => Refusal::Invalid,
+        CheckError::Proposal | CheckError::Identity | CheckError::Twice | CheckError::Gone | CheckError::Ground => {
+            Refusal::Invalid
+        }
     }
 }

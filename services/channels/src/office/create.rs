@@ -39,11 +39,15 @@ impl Desk<'_> {
         {
             return Err(Refusal::Invalid.into());
         }
+        if !group.leaf(only.index).is_some_and(mls::is_plain) {
+            return Err(Refusal::Invalid.into());
+        }
         let identity = mls::identity(&only.credential, &only.signature_key).map_err(|_| Refusal::Invalid)?;
         drop(leaves);
         let scene = Scene { network: self.network, terms: &known.terms, facts, at: self.now };
         let attested = scene.check_leaf(identity, &creation.proof).map_err(|_| Refusal::Unproven)?;
-        if facts.consents.get(&attested.consent).is_none_or(|fact| fact.ended(self.now).is_some()) {
+        let ended = facts.consents.get(&attested.consent).is_none_or(|fact| fact.ended(self.now).is_some());
+        if ended || self.is_withdrawn(attested.consent)? {
             return Err(Refusal::Unproven.into());
         }
         if attested.participant != from.participant || attested.hospital != from.hospital {

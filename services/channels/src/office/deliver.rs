@@ -8,7 +8,6 @@ use semblance_core::record::Record;
 use semblance_core::time::Timestamp;
 
 use super::channel::{damaged, millis, signed, unsigned};
-use super::outbox::Delivery;
 use super::{Desk, Office, OfficeError, Speaker};
 use crate::limits::{ANSWER_BYTES, ITEMS_MAX};
 use crate::wire::{Body, Item, Refusal};
@@ -71,19 +70,14 @@ impl Desk<'_> {
              AND body != x'' ORDER BY sequence LIMIT ?3",
         )?;
         let rows = statement.query_map(params![channel.as_bytes(), signed(first), limit as i64], |row| {
-            let (at, key, body): (i64, [u8; 32], Vec<u8>) = (row.get(1)?, row.get(2)?, row.get(3)?);
-            Ok((unsigned(row.get(0)?), Timestamp::from_millis(unsigned(at)), Digest::from_bytes(key), body))
+            let (at, key): (i64, [u8; 32]) = (row.get(1)?, row.get(2)?);
+            let place = (unsigned(row.get(0)?), Timestamp::from_millis(unsigned(at)), Digest::from_bytes(key));
+            Ok((place, row.get(3)?))
         })?;
-        let (mut items, mut bytes) = (Vec::new(), 0);
-        for row in rows {
-            let (sequence, at, key, body) = row?;
-            bytes += body.len();
-            if bytes > ANSWER_BYTES && !items.is_empty() {
-                break;
-            }
-            items.push(Item { channel, sequence, at, key, body: Body::decode(&body).map_err(damaged)? });
-        }
-        Ok(items)
+        let item = |((sequence, at, key), body): ((u64, Timestamp, Digest), Vec<u8>)| {
+            Ok(Item { channel, sequence, at, key, body: Body::decode(&body).map_err(damaged)? })
+        };
+        as_one_answer(rows)?.into_iter().map(item).collect()
     }
 
     /// Delivers an item of the order to every member who may see it.
@@ -112,7 +106,9 @@ impl Desk<'_> {
         to: Vec<(OrganisationId, ParticipantId)>,
     ) -> Result<(), OfficeError> {
         let key = Digest::of(&body.encode());
-        let item = Item { channel, sequence, at: self.now, key, body };
+        // The same call for work is the same item, however often it is said: it waits once.
+        let at = if matches!(body, Body::Work) { self.channel(channel)?.at } else { self.now };
+        let item = Item { channel, sequence, at, key, body };
         let mut hospitals = BTreeMap::<String, Vec<ParticipantId>>::new();
         for (hospital, participant) in to {
             hospitals.entry(hospital.to_string()).or_default().push(participant);
@@ -124,10 +120,22 @@ impl Desk<'_> {
         if hospital == self.organisation.as_str() {
             return self.put_in_queues(self.organisation, item, &to);
         }
-        let delivery = Delivery { item: item.clone(), to };
-        self.db
-            .prepare_cached("INSERT INTO outbox (peer, delivery) VALUES (?1, ?2)")?
-            .execute(params![hospital, delivery.encode()])?;
-        Ok(())
+        self.send(hospital, item, to)
     }
+}
+
+/// Takes rows as long as their bytes go into one answer; the first goes alone if it is larger.
+pub(super) fn as_one_answer<T>(
+    rows: impl Iterator<Item = rusqlite::Result<(T, Vec<u8>)>>,
+) -> Result<Vec<(T, Vec<u8>)>, OfficeError> {
+    let (mut taken, mut total) = (Vec::new(), 0);
+    for row in rows {
+        let row = row?;
+        total += row.1.len();
+        if total > ANSWER_BYTES && !taken.is_empty() {
+            break;
+        }
+        taken.push(row);
+    }
+    Ok(taken)
 }

@@ -1,9 +1,11 @@
 //! The devices of this hospital's people.
 
+mod revocation;
+
 use std::fmt;
 
 use rusqlite::{OptionalExtension, params};
-use semblance_core::attestation::PersonRole;
+use semblance_core::attestation::{LeafProof, PersonRole};
 use semblance_core::encode::{Reader, Writer};
 use semblance_core::id::{ChannelId, Digest, OrganisationId, ParticipantId};
 use semblance_core::record::Record;
@@ -104,14 +106,6 @@ impl Office {
         })
     }
 
-    /// The devices of a person.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn devices_of(&mut self, person: &str, now: Timestamp) -> Result<Vec<DeviceId>, OfficeError> {
-        self.step(now, |desk| desk.devices_of(person))
-    }
-
     /// The channels a device has a leaf in, with the hub of each.
     ///
     /// # Errors
@@ -121,20 +115,7 @@ impl Office {
         device: DeviceId,
         now: Timestamp,
     ) -> Result<Vec<(ChannelId, ParticipantId, OrganisationId)>, OfficeError> {
-        self.step(now, |desk| {
-            let mut statement = desk.db.prepare_cached(
-                "SELECT channel, participant, hub FROM own_leaves WHERE device = ?1 AND state = 'open'",
-            )?;
-            let rows = statement.query_map([device.0], |row| {
-                let (channel, participant): ([u8; 16], [u8; 16]) = (row.get(0)?, row.get(1)?);
-                Ok((ChannelId::from_bytes(channel), ParticipantId::from_bytes(participant), row.get::<_, String>(2)?))
-            })?;
-            rows.map(|row| {
-                let (channel, participant, hub) = row?;
-                Ok((channel, participant, OrganisationId::new(&hub).map_err(damaged)?))
-            })
-            .collect()
-        })
+        self.step(now, |desk| desk.open_leaves(device))
     }
 
     /// As whom a device speaks in a channel, and to which hub.
@@ -158,14 +139,26 @@ impl Office {
     /// # Errors
     /// It spoke too often in this minute.
     pub fn count_spoken(&mut self, device: DeviceId, now: Timestamp) -> Result<(), OfficeError> {
+        self.count(device, "message", now)
+    }
+
+    /// Counts that a device commits, over all its channels: as often as it may speak.
+    ///
+    /// # Errors
+    /// It committed too often in this minute.
+    pub fn count_commits(&mut self, device: DeviceId, now: Timestamp) -> Result<(), OfficeError> {
+        self.count(device, "commit", now)
+    }
+
+    fn count(&mut self, device: DeviceId, what: &str, now: Timestamp) -> Result<(), OfficeError> {
         self.unsynced_step(now, |desk| {
             let count: i64 = desk
                 .db
                 .prepare_cached(
-                    "INSERT INTO spoken (device, minute, count) VALUES (?1, ?2, 1)
-                     ON CONFLICT (device, minute) DO UPDATE SET count = count + 1 RETURNING count",
+                    "INSERT INTO spoken (device, minute, what, count) VALUES (?1, ?2, ?3, 1)
+                     ON CONFLICT (device, minute, what) DO UPDATE SET count = count + 1 RETURNING count",
                 )?
-                .query_row(params![device.0, millis(now) / 60_000], |row| row.get(0))?;
+                .query_row(params![device.0, millis(now) / 60_000, what], |row| row.get(0))?;
             if unsigned(count) > u64::from(MESSAGES_A_MINUTE) {
                 return Err(Refusal::TooMany.into());
             }
@@ -173,28 +166,22 @@ impl Office {
         })
     }
 
-    /// Takes a device's token away. Its leaves are to be revoked one by one.
+    /// Takes a device's token away, and nothing else: [`Office::lose_device`] ends its parts as well.
     ///
     /// # Errors
     /// The database failed.
     pub fn revoke_device(&mut self, device: DeviceId, now: Timestamp) -> Result<(), OfficeError> {
-        self.step(now, |desk| {
-            desk.db.prepare_cached("UPDATE devices SET state = 'revoked' WHERE device = ?1")?.execute([device.0])?;
-            for table in ["queue", "key_packages"] {
-                desk.db.prepare_cached(&format!("DELETE FROM {table} WHERE device = ?1"))?.execute([device.0])?;
-            }
-            desk.note("hospital", "revoke-device", None, "ok")
-        })
+        self.step(now, |desk| desk.revoke_device(device).map(drop))
     }
 
     /// Remembers which device stands behind a pseudonym, so that what a hub delivers to it arrives.
     ///
     /// # Errors
-    /// The database failed.
+    /// The consent was withdrawn, or the database failed.
     pub fn bind_leaf(
         &mut self,
         device: DeviceId,
-        proof: &semblance_core::attestation::LeafProof,
+        proof: &LeafProof,
         hub: &OrganisationId,
         now: Timestamp,
     ) -> Result<(), OfficeError> {
@@ -203,20 +190,37 @@ impl Office {
 }
 
 impl Desk<'_> {
-    pub(super) fn devices_of(&self, person: &str) -> Result<Vec<DeviceId>, OfficeError> {
-        let mut statement =
-            self.db.prepare_cached("SELECT device FROM devices WHERE person = ?1 AND state = 'active'")?;
-        let rows = statement.query_map([person], |row| Ok(DeviceId(row.get(0)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    /// The open leaves of a device, with the hub of each.
+    fn open_leaves(&self, device: DeviceId) -> Result<Vec<(ChannelId, ParticipantId, OrganisationId)>, OfficeError> {
+        let sql = "SELECT channel, participant, hub FROM own_leaves WHERE device = ?1 AND state = 'open'";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map([device.0], |row| {
+            let (channel, participant): ([u8; 16], [u8; 16]) = (row.get(0)?, row.get(1)?);
+            Ok((ChannelId::from_bytes(channel), ParticipantId::from_bytes(participant), row.get::<_, String>(2)?))
+        })?;
+        rows.map(|row| {
+            let (channel, participant, hub) = row?;
+            Ok((channel, participant, OrganisationId::new(&hub).map_err(damaged)?))
+        })
+        .collect()
+    }
+
+    /// Whether a device may still do anything.
+    pub(super) fn is_active(&self, device: DeviceId) -> Result<bool, OfficeError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM devices WHERE device = ?1 AND state = 'active')";
+        Ok(self.db.prepare_cached(sql)?.query_row([device.0], |row| row.get(0))?)
     }
 
     pub(super) fn bind_leaf(
         &self,
         device: DeviceId,
-        proof: &semblance_core::attestation::LeafProof,
+        proof: &LeafProof,
         hub: &OrganisationId,
     ) -> Result<(), OfficeError> {
         let leaf = proof.claims(self.network).map_err(|_| Refusal::Malformed)?;
+        if self.is_withdrawn(leaf.consent)? || !self.is_active(device)? {
+            return Err(Refusal::Unproven.into());
+        }
         self.db
             .prepare_cached(
                 "INSERT INTO own_leaves (channel, participant, device, hub, consent, proof, state)

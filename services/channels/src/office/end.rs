@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 
 use openmls::prelude::{ExternalProposal, ProcessedMessageContent, PublicGroup, SenderExtensionIndex};
 use openmls_traits::OpenMlsProvider;
+use rusqlite::{OptionalExtension, params};
 use semblance_core::attestation::LeafRevocation;
 use semblance_core::encode::{Reader, Writer};
 use semblance_core::id::{ChannelId, ConsentId, Digest, OrganisationId, TransactionId};
+use semblance_core::record::Record;
 use semblance_core::signature::SignedBytes;
 use semblance_core::time::Timestamp;
 
-use super::channel::damaged;
+use super::channel::{damaged, millis, signed};
 use super::leaf::{HubLeaf, LeafState};
 use super::tree::index_of;
 use super::{Desk, Office, OfficeError};
@@ -20,6 +22,12 @@ use crate::mls;
 use crate::provider::{LeafSigner, MlsState, Provider};
 use crate::store::SqliteRows;
 use crate::wire::{Body, Facts, Ground, Refusal};
+
+/// How often members are asked to commit before they are asked less and less often.
+const PRESSES: u32 = 12;
+/// The first pause then, in milliseconds; each further one is twice as long, up to ten minutes.
+const PAUSE: u64 = 5_000;
+const DOUBLINGS: u32 = 7;
 
 impl Office {
     /// Ends everything that rests on a consent, here and in the queues of this hospital's devices: it was withdrawn by
@@ -65,7 +73,8 @@ impl Office {
         })
     }
 
-    /// Asks members again to commit for those who wait; to be called every few seconds.
+    /// Asks members again to commit for those who wait; to be called every few seconds. Where nothing moves they are asked
+    /// less and less often.
     ///
     /// # Errors
     /// The database failed.
@@ -74,8 +83,12 @@ impl Office {
             let mut statement =
                 desk.db.prepare_cached("SELECT DISTINCT channel FROM leaves WHERE state IN ('pending', 'cut')")?;
             let channels = statement.query_map([], |row| Ok(ChannelId::from_bytes(row.get(0)?)))?;
-            let channels: Vec<_> = channels.collect::<Result<_, _>>()?;
-            channels.into_iter().try_for_each(|channel| desk.ask_for_work(channel))
+            for channel in channels.collect::<Result<Vec<_>, _>>()? {
+                if desk.is_due(channel)? {
+                    desk.ask_for_work(channel)?;
+                }
+            }
+            Ok(())
         })
     }
 
@@ -118,13 +131,55 @@ impl Desk<'_> {
         for (channel, leaf) in self.leaves_on(consent)? {
             self.end_leaf(channel, &leaf, &ground)?;
         }
+        if transaction.is_some() { self.cite(consent, &ground) } else { Ok(()) }
+    }
+
+    /// Whether members of a channel are to be asked again to commit; counts that they are.
+    fn is_due(&self, channel: ChannelId) -> Result<bool, OfficeError> {
+        let (sequence, now) = (signed(self.channel(channel)?.sequence), millis(self.now));
+        let sql = "SELECT times, next FROM pressed WHERE channel = ?1 AND sequence = ?2";
+        let asked: Option<(u32, i64)> = self
+            .db
+            .prepare_cached(sql)?
+            .query_row(params![channel.as_bytes(), sequence], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let (times, next) = asked.unwrap_or((0, now));
+        // A clock that was set back does not keep them waiting for longer than the longest pause.
+        if now < next && next.saturating_sub(now) <= signed(PAUSE << DOUBLINGS) {
+            return Ok(false);
+        }
+        let pause = times.checked_sub(PRESSES).map_or(0, |over| PAUSE << over.min(DOUBLINGS));
+        self.db
+            .prepare_cached("INSERT OR REPLACE INTO pressed (channel, sequence, times, next) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                channel.as_bytes(),
+                sequence,
+                times.saturating_add(1),
+                now.saturating_add(signed(pause))
+            ])?;
+        Ok(true)
+    }
+
+    /// Removals that were proposed before it was read by what the consent was withdrawn are proposed on this ground from
+    /// now on: members look for themselves whether it is there.
+    fn cite(&mut self, consent: ConsentId, ground: &Ground) -> Result<(), OfficeError> {
+        let (bytes, lesser) = (written(ground), written(&Ground::ConsentEnded { consent, transaction: None }));
+        let mut statement = self.db.prepare_cached(
+            "UPDATE leaves SET ground = ?3 WHERE consent = ?1 AND ground = ?2 AND state = 'cut' RETURNING channel",
+        )?;
+        let rows = statement
+            .query_map(params![consent.as_bytes(), lesser, bytes], |row| Ok(ChannelId::from_bytes(row.get(0)?)))?;
+        for channel in rows.collect::<Result<BTreeSet<_>, _>>()? {
+            let mut group = self.take_group(channel)?;
+            self.propose_removals(channel, &mut group)?;
+            self.keep(channel, group);
+            self.ask_for_work(channel)?;
+        }
         Ok(())
     }
 
     fn end_leaf(&mut self, channel: ChannelId, leaf: &HubLeaf, ground: &Ground) -> Result<(), OfficeError> {
-        let mut writer = Writer::default();
-        ground.write(&mut writer);
-        let bytes = writer.finish();
+        let bytes = written(ground);
         let member = leaf.state == LeafState::Member;
         let state = if member { LeafState::Cut } else { LeafState::Gone };
         self.set_leaf_state(channel, leaf.participant, state, Some(&bytes))?;
@@ -173,6 +228,16 @@ impl Desk<'_> {
             first,
         );
         let bytes = mls::write(&proposal.map_err(damaged)?).map_err(damaged)?;
+        let key = Digest::of(&bytes);
+        let body = Body::Removal { proposal: bytes.clone(), ground: ground.clone() };
+        // In one epoch the same removal has the same bytes: it stays where it is, on the ground that holds now.
+        let known = self
+            .db
+            .prepare_cached("UPDATE items SET body = ?3 WHERE channel = ?1 AND key = ?2")?
+            .execute(params![channel.as_bytes(), key.as_bytes(), body.encode()])?;
+        if known > 0 {
+            return Ok(());
+        }
         let message = mls::read_protocol(&bytes, channel).map_err(damaged)?;
         let processed = group.process_message(self.crypto, message).map_err(damaged)?;
         let ProcessedMessageContent::ProposalMessage(queued) = processed.into_content() else {
@@ -180,9 +245,14 @@ impl Desk<'_> {
         };
         let provider = Provider::new(&rows, self.crypto, self.random);
         group.add_proposal::<MlsState<'_, SqliteRows<'_>>>(provider.storage(), *queued)?;
-        let key = Digest::of(&bytes);
-        let body = Body::Removal { proposal: bytes, ground: ground.clone() };
         let sequence = self.place(channel, key, None, &body)?;
         self.deliver_ordered(channel, sequence)
     }
+}
+
+/// A ground as it is stored.
+fn written(ground: &Ground) -> Vec<u8> {
+    let mut writer = Writer::default();
+    ground.write(&mut writer);
+    writer.finish()
 }

@@ -109,6 +109,15 @@ impl Desk<'_> {
         rows.map(|row| Ok(row??)).collect()
     }
 
+    /// Who waits to be added, the first who came first.
+    pub(super) fn pending(&self, channel: ChannelId) -> Result<Vec<HubLeaf>, OfficeError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM leaves WHERE channel = ?1 AND state = 'pending' ORDER BY seen, participant");
+        let mut statement = self.db.prepare_cached(&sql)?;
+        let rows = statement.query_map([channel.as_bytes()], read)?;
+        rows.map(|row| Ok(row??)).collect()
+    }
+
     pub(super) fn leaves_on(&self, consent: ConsentId) -> Result<Vec<(ChannelId, HubLeaf)>, OfficeError> {
         let sql =
             format!("SELECT {COLUMNS}, channel FROM leaves WHERE consent = ?1 AND state IN ('pending', 'member')");

@@ -40,7 +40,7 @@ pub use outbox::{Delivery, Outbound};
 pub use packages::PackageLeaf;
 pub use queue::Queued;
 
-use crate::store::{StoreError, set_up};
+use crate::store::{StoreError, open_private, set_up};
 use crate::wire::{Facts, Refusal, Submission};
 
 /// Why the office did not do something.
@@ -85,6 +85,8 @@ pub struct Office {
     groups: Groups,
     /// Whether the connection syncs each transaction to the disk.
     synced: bool,
+    /// Whether numbers have been raised above all that were given out before this program started.
+    raised: bool,
 }
 
 /// The public groups of channels, by channel.
@@ -121,7 +123,7 @@ impl Office {
         organisation: OrganisationId,
         random: Arc<dyn RandomSource>,
     ) -> Result<Self, StoreError> {
-        Self::over(Connection::open(path)?, network, organisation, random)
+        Self::over(open_private(path)?, network, organisation, random)
     }
 
     /// An office whose database is gone with the program.
@@ -168,6 +170,7 @@ impl Office {
             random,
             groups: Groups::new(),
             synced: true,
+            raised: false,
         })
     }
 
@@ -234,6 +237,10 @@ impl Office {
         now: Timestamp,
         steps: impl IntoIterator<Item = impl FnOnce(&mut Desk<'_>) -> Result<R, OfficeError>>,
     ) -> Result<Vec<Result<R, OfficeError>>, OfficeError> {
+        if !self.raised {
+            outbox::raise_numbers(&self.connection, now)?;
+            self.raised = true;
+        }
         let mut groups = std::mem::take(&mut self.groups);
         let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut results = Vec::new();

@@ -1,15 +1,22 @@
 //! Deliveries between hospitals: each peer's in their order, again until it took them.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use semblance_core::encode::{DecodeError, Reader, Writer};
 use semblance_core::id::{ChannelId, OrganisationId, ParticipantId};
 use semblance_core::record::Record;
 use semblance_core::time::Timestamp;
 
-use super::channel::{damaged, signed, unsigned};
+use super::channel::{damaged, millis, signed, unsigned};
+use super::deliver::as_one_answer;
 use super::{Desk, Office, OfficeError};
-use crate::limits::{ANSWER_BYTES, MEMBERS_MAX};
-use crate::wire::{Item, Refusal};
+use crate::limits::{MEMBERS_MAX, QUEUE_MILLIS};
+use crate::store::StoreError;
+use crate::wire::{Body, Item, Refusal};
+
+/// Deliveries that wait for one peer. Its devices fetch what is dropped beyond that, or join again.
+const WAITING_MAX: u64 = 100_000;
+/// After so many deliveries it is looked whether too many wait for a peer.
+const TRIM_EVERY: u64 = 1000;
 
 /// An item for some devices of one hospital.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,16 +85,10 @@ impl Office {
             let rows = statement.query_map(params![peer.as_str(), limit as i64], |row| {
                 Ok((unsigned(row.get(0)?), row.get::<_, Vec<u8>>(1)?))
             })?;
-            let (mut outbound, mut total) = (Vec::new(), 0);
-            for row in rows {
-                let (number, bytes) = row?;
-                total += bytes.len();
-                if total > ANSWER_BYTES && !outbound.is_empty() {
-                    break;
-                }
-                outbound.push(Outbound { number, delivery: Delivery::decode(&bytes).map_err(damaged)? });
-            }
-            Ok(outbound)
+            let outbound = |(number, bytes): (u64, Vec<u8>)| {
+                Ok(Outbound { number, delivery: Delivery::decode(&bytes).map_err(damaged)? })
+            };
+            as_one_answer(rows)?.into_iter().map(outbound).collect()
         })
     }
 
@@ -136,7 +137,79 @@ impl Office {
     }
 }
 
+/// What a delivery carries, by how much is lost with it.
+const fn kind(body: &Body) -> &'static str {
+    match body {
+        Body::Work => "work",
+        Body::Message(_) => "message",
+        Body::Ended(_) => "ended",
+        Body::Commit(_) | Body::Removal { .. } | Body::Welcome(_) => "other",
+    }
+}
+
+/// Raises the numbers of deliveries and of places in queues above all that were ever given: to be called whenever a
+/// database is opened. It may have come back from a backup, while peers and devices have noted later numbers and would
+/// pass over everything that comes under earlier ones.
+pub(super) fn raise_numbers(db: &Connection, now: Timestamp) -> Result<(), StoreError> {
+    let least = signed(now.millis().saturating_mul(1000));
+    for table in ["outbox", "queue"] {
+        let raised = db
+            .prepare_cached("UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1")?
+            .execute(params![table, least])?;
+        // A table in which nothing ever was has no row yet.
+        if raised == 0 {
+            db.prepare_cached("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)")?
+                .execute(params![table, least])?;
+        }
+    }
+    Ok(())
+}
+
 impl Desk<'_> {
+    /// Puts an item on its way to devices of another hospital. Devices are called to work by one delivery at a time.
+    pub(super) fn send(&self, peer: &str, item: &Item, to: Vec<ParticipantId>) -> Result<(), OfficeError> {
+        let (channel, kind) = (item.channel, kind(&item.body));
+        if kind == "work" {
+            let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE peer = ?1 AND channel = ?2 AND kind = 'work')";
+            if self.db.prepare_cached(sql)?.query_row(params![peer, channel.as_bytes()], |row| row.get(0))? {
+                return Ok(());
+            }
+        }
+        let delivery = Delivery { item: item.clone(), to }.encode();
+        let sql = "INSERT INTO outbox (peer, channel, kind, at, delivery) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING number";
+        let row = params![peer, channel.as_bytes(), kind, millis(self.now), delivery];
+        let number: i64 = self.db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?;
+        if unsigned(number).is_multiple_of(TRIM_EVERY) {
+            self.trim_outbox(WAITING_MAX)?;
+        }
+        Ok(())
+    }
+
+    /// Drops what waits for peers beyond so many deliveries: the oldest, and first what can be had in another way.
+    fn trim_outbox(&self, most: u64) -> Result<(), OfficeError> {
+        let mut statement =
+            self.db.prepare_cached("SELECT peer, count(*) - ?1 FROM outbox GROUP BY peer HAVING count(*) > ?1")?;
+        let rows = statement.query_map([signed(most)], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+        for (peer, excess) in rows.collect::<Result<Vec<_>, _>>()? {
+            tracing::warn!(%peer, excess, "too much waits for this hospital's node: the oldest deliveries are dropped");
+            self.db
+                .prepare_cached(
+                    "DELETE FROM outbox WHERE number IN (SELECT number FROM outbox WHERE peer = ?1
+                         ORDER BY CASE kind WHEN 'ended' THEN 2 WHEN 'other' THEN 1 ELSE 0 END, number LIMIT ?2)",
+                )?
+                .execute(params![peer, excess])?;
+        }
+        Ok(())
+    }
+
+    /// Drops what waited for thirty days. That a device left stays: nothing else tells its home.
+    pub(super) fn clean_outbox(&self) -> Result<(), OfficeError> {
+        let before = Timestamp::from_millis(self.now.millis().saturating_sub(QUEUE_MILLIS));
+        let sql = "DELETE FROM outbox WHERE at < ?1 AND kind != 'ended'";
+        self.db.prepare_cached(sql)?.execute([millis(before)])?;
+        self.trim_outbox(WAITING_MAX)
+    }
+
     /// Takes back what waits to go to a device of another hospital: its part has ended, and that hospital may not know.
     pub(super) fn withdraw_deliveries(
         &self,
@@ -144,12 +217,14 @@ impl Desk<'_> {
         channel: ChannelId,
         participant: ParticipantId,
     ) -> Result<(), OfficeError> {
-        let mut statement = self.db.prepare_cached("SELECT number, delivery FROM outbox WHERE peer = ?1")?;
-        let rows =
-            statement.query_map([peer.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        let mut statement =
+            self.db.prepare_cached("SELECT number, delivery FROM outbox WHERE peer = ?1 AND channel = ?2")?;
+        let rows = statement.query_map(params![peer.as_str(), channel.as_bytes()], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?;
         for row in rows.collect::<Result<Vec<_>, _>>()? {
             let (number, mut delivery) = (row.0, Delivery::decode(&row.1).map_err(damaged)?);
-            if delivery.item.channel != channel || !delivery.to.contains(&participant) {
+            if !delivery.to.contains(&participant) {
                 continue;
             }
             delivery.to.retain(|one| *one != participant);
@@ -163,3 +238,6 @@ impl Desk<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

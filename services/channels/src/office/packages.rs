@@ -10,7 +10,7 @@ use semblance_core::time::Timestamp;
 use super::channel::{damaged, millis, signed, unsigned};
 use super::device::DeviceId;
 use super::{Desk, Office, OfficeError};
-use crate::limits::KEY_PACKAGES_MAX;
+use crate::limits::{KEY_PACKAGES_MAX, QUEUE_MILLIS};
 use crate::mls;
 use crate::wire::{Admission, KeyPackageUpload, Refusal};
 
@@ -23,8 +23,14 @@ pub struct PackageLeaf {
     pub leaf_key: VerifyingKey,
 }
 
+/// Until when a key package has to live to be handed out: whoever shall add it may sleep, as long as queues are kept.
+fn fresh(now: Timestamp) -> i64 {
+    millis(now.plus(QUEUE_MILLIS))
+}
+
 impl Office {
-    /// Keeps a device's key packages. One that is there already is left as it is.
+    /// Keeps a device's key packages. One that is there already is left as it is. Whoever brings a new one of last resort
+    /// renews the directory: older ones make room.
     ///
     /// # Errors
     /// One is not in its form, or there would be too many.
@@ -35,6 +41,8 @@ impl Office {
         now: Timestamp,
     ) -> Result<(), OfficeError> {
         self.step(now, |desk| {
+            desk.drop_stale(device)?;
+            let renews = packages.iter().any(|one| one.last_resort) && !desk.has_last_resort(device)?;
             for upload in packages {
                 let package = mls::read_key_package(&upload.bytes, desk.crypto, now).map_err(|_| Refusal::Malformed)?;
                 if package.last_resort() != upload.last_resort {
@@ -56,36 +64,61 @@ impl Office {
                         upload.last_resort
                     ])?;
             }
-            let count: i64 = desk
-                .db
-                .prepare_cached("SELECT count(*) FROM key_packages WHERE device = ?1 AND handed_out = 0")?
-                .query_row([device.as_bytes()], |row| row.get(0))?;
-            if unsigned(count) > KEY_PACKAGES_MAX as u64 + 1 {
-                return Err(Refusal::TooMany.into());
-            }
-            Ok(())
+            desk.check_count(device, renews)
         })
     }
 
-    /// How many one-time key packages of a device can still be handed out.
+    /// How many one-time key packages of a device can still be handed out; none if that of last resort has to be renewed,
+    /// which devices do when none is left.
     ///
     /// # Errors
     /// The database failed.
     pub fn packages_left(&mut self, device: DeviceId, now: Timestamp) -> Result<u64, OfficeError> {
         self.step(now, |desk| {
+            if !desk.has_last_resort(device)? {
+                return Ok(0);
+            }
             let count: i64 = desk
                 .db
                 .prepare_cached(
                     "SELECT count(*) FROM key_packages
                      WHERE device = ?1 AND last_resort = 0 AND handed_out = 0 AND expires > ?2",
                 )?
-                .query_row(params![device.as_bytes(), millis(now)], |row| row.get(0))?;
+                .query_row(params![device.as_bytes(), fresh(now)], |row| row.get(0))?;
             Ok(unsigned(count))
         })
     }
 
+    /// The pseudonym of a device's open leaf in a channel and, where the leaf is that of a key package, when this expires.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn bound(
+        &mut self,
+        device: DeviceId,
+        channel: ChannelId,
+        now: Timestamp,
+    ) -> Result<Option<(ParticipantId, Option<Timestamp>)>, OfficeError> {
+        self.step(now, |desk| {
+            let found = desk
+                .db
+                .prepare_cached(
+                    "SELECT participant, expires FROM own_leaves LEFT JOIN key_packages USING (device, participant)
+                     WHERE device = ?1 AND channel = ?2 AND state = 'open'",
+                )?
+                .query_row(params![device.as_bytes(), channel.as_bytes()], |row| {
+                    let expires: Option<i64> = row.get(1)?;
+                    let expires = expires.map(|moment| Timestamp::from_millis(unsigned(moment)));
+                    Ok((ParticipantId::from_bytes(row.get(0)?), expires))
+                })
+                .optional()?;
+            Ok(found)
+        })
+    }
+
     /// The key package of a device that would be handed out next for a channel: the one that was, if the device has a
-    /// leaf there, so that handing over again does no harm.
+    /// leaf there, so that handing over again does no harm. Where that one has expired meanwhile its leaf is closed, since
+    /// nobody can add it any more, and another one is taken.
     ///
     /// # Errors
     /// There is none left.
@@ -96,6 +129,7 @@ impl Office {
         now: Timestamp,
     ) -> Result<PackageLeaf, OfficeError> {
         self.step(now, |desk| {
+            desk.close_expired(device, channel)?;
             let found = desk
                 .db
                 .prepare_cached(
@@ -109,7 +143,7 @@ impl Office {
                              WHERE leaf.channel = ?3 AND leaf.participant = package.participant) DESC,
                          last_resort, expires LIMIT 1",
                 )?
-                .query_row(params![device.as_bytes(), millis(now), channel.as_bytes()], |row| {
+                .query_row(params![device.as_bytes(), fresh(now), channel.as_bytes()], |row| {
                     Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, [u8; 32]>(1)?))
                 })
                 .optional()?;
@@ -158,7 +192,65 @@ impl Office {
     }
 }
 
+/// Whether an open leaf rests on a key package, which is then kept so that the leaf is known for what it is.
+const RESTS: &str = "EXISTS (SELECT 1 FROM own_leaves AS leaf WHERE leaf.device = package.device
+    AND leaf.participant = package.participant AND leaf.state = 'open')";
+
 impl Desk<'_> {
+    /// Forgets key packages of any device that have expired.
+    pub(super) fn clean_packages(&self) -> Result<(), OfficeError> {
+        let sql = format!("DELETE FROM key_packages AS package WHERE expires <= ?1 AND NOT {RESTS}");
+        self.db.prepare_cached(&sql)?.execute([millis(self.now)])?;
+        Ok(())
+    }
+
+    /// Forgets key packages of a device that have expired, and those that are not handed out any more.
+    fn drop_stale(&self, device: DeviceId) -> Result<(), OfficeError> {
+        let sql = format!(
+            "DELETE FROM key_packages AS package WHERE device = ?1 AND NOT {RESTS}
+                 AND (expires <= ?2 OR (handed_out = 0 AND expires <= ?3))"
+        );
+        self.db.prepare_cached(&sql)?.execute(params![device.as_bytes(), millis(self.now), fresh(self.now)])?;
+        Ok(())
+    }
+
+    /// Whether a device has a key package of last resort that can be handed out.
+    fn has_last_resort(&self, device: DeviceId) -> Result<bool, OfficeError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM key_packages WHERE device = ?1 AND last_resort = 1 AND expires > ?2)";
+        let parameters = params![device.as_bytes(), fresh(self.now)];
+        Ok(self.db.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?)
+    }
+
+    /// Holds the limit on a device's key packages that wait to be handed out.
+    fn check_count(&self, device: DeviceId, renews: bool) -> Result<(), OfficeError> {
+        let count: i64 = self
+            .db
+            .prepare_cached("SELECT count(*) FROM key_packages WHERE device = ?1 AND handed_out = 0 AND expires > ?2")?
+            .query_row(params![device.as_bytes(), millis(self.now)], |row| row.get(0))?;
+        let excess = unsigned(count).saturating_sub(KEY_PACKAGES_MAX as u64 + 1);
+        if excess > 0 && !renews {
+            return Err(Refusal::TooMany.into());
+        }
+        self.db
+            .prepare_cached(
+                "DELETE FROM key_packages WHERE digest IN (SELECT digest FROM key_packages
+                     WHERE device = ?1 AND handed_out = 0 AND last_resort = 0 ORDER BY expires LIMIT ?2)",
+            )?
+            .execute(params![device.as_bytes(), signed(excess)])?;
+        Ok(())
+    }
+
+    /// Closes the leaf of a device in a channel if its key package has expired.
+    fn close_expired(&self, device: DeviceId, channel: ChannelId) -> Result<(), OfficeError> {
+        self.db
+            .prepare_cached(
+                "UPDATE own_leaves SET state = 'ended' WHERE device = ?1 AND channel = ?2 AND state = 'open'
+                     AND participant IN (SELECT participant FROM key_packages WHERE device = ?1 AND expires <= ?3)",
+            )?
+            .execute(params![device.as_bytes(), channel.as_bytes(), millis(self.now)])?;
+        Ok(())
+    }
+
     /// A key package by its pseudonym, and whether it may no longer be handed out.
     fn package(&self, device: DeviceId, participant: ParticipantId) -> Result<(Vec<u8>, bool), OfficeError> {
         let found = self

@@ -40,6 +40,14 @@ CREATE TABLE leaves (
 CREATE INDEX leaves_by_consent ON leaves (consent);
 CREATE INDEX leaves_unsettled ON leaves (channel, state) WHERE state IN ('pending', 'cut');
 
+-- How often members were asked to commit while nothing moved, and when they are asked next.
+CREATE TABLE pressed (
+    channel  BLOB PRIMARY KEY,
+    sequence INTEGER NOT NULL,
+    times    INTEGER NOT NULL,
+    next     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- One commit an epoch: the key says so.
 CREATE TABLE commits (
     channel  BLOB NOT NULL,
@@ -66,9 +74,16 @@ CREATE INDEX items_by_time ON items (at);
 CREATE TABLE outbox (
     number   INTEGER PRIMARY KEY AUTOINCREMENT,
     peer     TEXT NOT NULL,
+    channel  BLOB NOT NULL,
+    -- What it carries, by how much is lost with it: 'work' is asked for again and a 'message' can be fetched; only an
+    -- 'ended' tells its home that a device left.
+    kind     TEXT NOT NULL CHECK (kind IN ('work', 'message', 'ended', 'other')),
+    at       INTEGER NOT NULL,
     delivery BLOB NOT NULL
 ) STRICT;
 CREATE INDEX outbox_by_peer ON outbox (peer, number);
+CREATE INDEX outbox_by_channel ON outbox (peer, channel, kind);
+CREATE INDEX outbox_by_time ON outbox (at);
 
 -- The last delivery taken from a peer, so that none is taken twice.
 CREATE TABLE taken (
@@ -101,6 +116,7 @@ CREATE TABLE key_packages (
     handed_out  INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX key_packages_by_device ON key_packages (device, last_resort, expires);
+CREATE INDEX key_packages_by_time ON key_packages (expires);
 
 -- Which device stands behind a pseudonym: nobody else knows.
 CREATE TABLE own_leaves (
@@ -115,6 +131,16 @@ CREATE TABLE own_leaves (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX own_leaves_by_device ON own_leaves (device, channel);
 CREATE INDEX own_leaves_by_consent ON own_leaves (consent);
+
+-- The hospital's signed word that devices of its own take no further part, until their hubs have heard it.
+CREATE TABLE revocations (
+    channel     BLOB NOT NULL,
+    participant BLOB NOT NULL,
+    hub         TEXT NOT NULL,
+    revocation  BLOB NOT NULL,
+    PRIMARY KEY (channel, participant)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX revocations_by_hub ON revocations (hub);
 
 -- Items that wait for devices, each kept once.
 CREATE TABLE held (
@@ -136,12 +162,13 @@ CREATE TABLE queue (
 CREATE INDEX queue_by_item ON queue (item);
 CREATE INDEX queue_by_device ON queue (device, position);
 
--- How often a device spoke, minute by minute.
+-- How often a device spoke or committed, minute by minute.
 CREATE TABLE spoken (
     device BLOB NOT NULL,
     minute INTEGER NOT NULL,
+    what   TEXT NOT NULL CHECK (what IN ('message', 'commit')),
     count  INTEGER NOT NULL,
-    PRIMARY KEY (device, minute)
+    PRIMARY KEY (device, minute, what)
 ) STRICT, WITHOUT ROWID;
 
 -- Encrypted attachments, in pieces of equal size but the last; whole ones have been compared with their digest.
@@ -155,10 +182,12 @@ CREATE TABLE blobs (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE blob_pieces (
-    channel BLOB NOT NULL,
-    digest  BLOB NOT NULL,
-    number  INTEGER NOT NULL,
-    bytes   BLOB NOT NULL,
+    channel     BLOB NOT NULL,
+    digest      BLOB NOT NULL,
+    number      INTEGER NOT NULL,
+    -- Who put it there.
+    participant BLOB NOT NULL,
+    bytes       BLOB NOT NULL,
     PRIMARY KEY (channel, digest, number),
     FOREIGN KEY (channel, digest) REFERENCES blobs (channel, digest) ON DELETE CASCADE
 ) STRICT;
@@ -185,3 +214,4 @@ CREATE TABLE audit (
     channel  BLOB,
     code     TEXT NOT NULL
 ) STRICT;
+CREATE INDEX audit_by_time ON audit (at);

@@ -5,7 +5,7 @@ use semblance_core::id::{ConsentId, TransactionId};
 use semblance_core::time::Timestamp;
 
 use super::channel::{millis, signed, unsigned};
-use super::{Office, OfficeError};
+use super::{Desk, Office, OfficeError};
 
 impl Office {
     /// The next block of the ledger to read.
@@ -73,5 +73,14 @@ impl Office {
                 .optional()?;
             Ok(found)
         })
+    }
+}
+
+impl Desk<'_> {
+    /// Whether a consent was withdrawn, as far as blocks were read. What comes with facts from before has to be held
+    /// against this in its own transaction: the block may have been read since.
+    pub(super) fn is_withdrawn(&self, consent: ConsentId) -> Result<bool, OfficeError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM withdrawn WHERE consent = ?1)";
+        Ok(self.db.prepare_cached(sql)?.query_row([consent.as_bytes()], |row| row.get(0))?)
     }
 }

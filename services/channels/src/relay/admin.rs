@@ -12,6 +12,7 @@ use semblance_proto::v1::channel_admin_server::ChannelAdminServer;
 use tonic::{Request, Response, Status};
 
 use crate::node::ChannelService;
+use crate::office::DeviceId;
 use crate::wire::Refusal;
 
 /// Longest name of a person.
@@ -60,12 +61,41 @@ impl v1::channel_admin_server::ChannelAdmin for ChannelAdminService {
         let message = request.into_inner();
         let role = PersonRole::from_word(&message.role)
             .ok_or_else(|| Status::invalid_argument("role: it is `clinician` or `patient`"))?;
-        if message.person.is_empty() || message.person.len() > PERSON_MAX {
-            return Err(Status::invalid_argument(format!("person: a name has 1 to {PERSON_MAX} bytes")));
-        }
+        check_person(&message.person)?;
         let token = self.channels.register(message.person, role).await.map_err(status)?;
         let network = self.channels.network().as_bytes().to_vec();
         Ok(Response::new(v1::RegisterDeviceResponse { token: token.0.to_vec(), network }))
+    }
+
+    async fn list_devices(
+        &self,
+        request: Request<v1::ListDevicesRequest>,
+    ) -> Result<Response<v1::ListDevicesResponse>, Status> {
+        self.check(&request, "list-devices").await?;
+        let person = request.into_inner().person;
+        check_person(&person)?;
+        let devices = self.channels.devices_of(person).await.map_err(status)?.into_iter();
+        let devices = devices.map(|(device, role, active, at)| v1::RegisteredDevice {
+            device: device.as_bytes().to_vec(),
+            role: role.word().to_owned(),
+            active,
+            at: at.millis(),
+        });
+        Ok(Response::new(v1::ListDevicesResponse { devices: devices.collect() }))
+    }
+
+    async fn revoke_device(
+        &self,
+        request: Request<v1::RevokeDeviceRequest>,
+    ) -> Result<Response<v1::RevokeDeviceResponse>, Status> {
+        self.check(&request, "revoke-device").await?;
+        let device = request.into_inner().device.try_into();
+        let device = device.map_err(|_| Status::invalid_argument("device: its name has 16 bytes"))?;
+        if self.channels.revoke_device(DeviceId::from_bytes(device)).await.map_err(status)? {
+            Ok(Response::new(v1::RevokeDeviceResponse {}))
+        } else {
+            Err(Status::not_found("device: this node has registered none of that name; list those of the person"))
+        }
     }
 
     async fn channel_audit(
@@ -83,6 +113,13 @@ impl v1::channel_admin_server::ChannelAdmin for ChannelAdminService {
         });
         Ok(Response::new(v1::ChannelAuditResponse { rows: rows.collect() }))
     }
+}
+
+fn check_person(person: &str) -> Result<(), Status> {
+    if person.is_empty() || person.len() > PERSON_MAX {
+        return Err(Status::invalid_argument(format!("person: a name has 1 to {PERSON_MAX} bytes")));
+    }
+    Ok(())
 }
 
 fn status(refusal: Refusal) -> Status {

@@ -48,6 +48,7 @@ impl v1::channels_server::Channels for RelayService {
     async fn call(&self, request: Request<v1::ChannelCall>) -> Result<Response<v1::ChannelAnswer>, Status> {
         let peer = self.peer(&request)?;
         if peer.role != Role::Node {
+            self.channels.deny_call(&peer.organisation, Refusal::NotAuthorised).await;
             return Err(Status::permission_denied("channels are between hospitals' nodes: use the node certificate"));
         }
         let call = HubCall::decode(&request.into_inner().call);
@@ -56,10 +57,17 @@ impl v1::channels_server::Channels for RelayService {
         let answered = tokio::spawn(async move {
             match call {
                 Ok(call) => channels.serve(&peer.organisation, call).await,
-                Err(_) => Err(Refusal::Malformed),
+                Err(_) => {
+                    channels.deny_call(&peer.organisation, Refusal::Malformed).await;
+                    Err(Refusal::Malformed)
+                }
             }
         });
-        let answer = match answered.await.map_err(|error| Status::internal(error.to_string()))? {
+        let answered = answered.await.map_err(|error| {
+            tracing::error!(%error, "a hospital's call broke off");
+            Status::internal("the node failed at this call; its own log says why")
+        })?;
+        let answer = match answered {
             Ok(answer) => v1::ChannelAnswer { answer: answer.encode(), refusal: String::new() },
             Err(refusal) => v1::ChannelAnswer { answer: Vec::new(), refusal: refusal.word().to_owned() },
         };

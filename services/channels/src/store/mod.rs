@@ -6,9 +6,9 @@ mod sqlite;
 
 pub use memory::{MemoryStore, MemoryTransaction};
 #[cfg(feature = "node")]
-pub(crate) use sqlite::set_up;
-#[cfg(feature = "node")]
 pub use sqlite::{SqliteRows, SqliteStore};
+#[cfg(feature = "node")]
+pub(crate) use sqlite::{open_private, set_up};
 
 /// A store failed; nothing of the transaction under way has happened.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,15 @@ pub enum StoreError {
     #[cfg(feature = "node")]
     #[error("the channels' database failed: {0}")]
     Database(#[from] rusqlite::Error),
+    /// The database's file cannot be made.
+    #[cfg(feature = "node")]
+    #[error("the channels' database {path} cannot be made: {source}")]
+    File {
+        /// Where.
+        path: std::path::PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// Stored bytes do not read back.
     #[error("stored state of a channel cannot be read: {0}")]
     Damaged(String),
@@ -122,5 +131,30 @@ mod tests {
     fn sqlite_keeps_the_promises() {
         let folder = tempfile::tempdir().unwrap();
         promises(SqliteStore::open(&folder.path().join("client.sqlite")).unwrap());
+    }
+
+    #[cfg(all(feature = "node", unix))]
+    #[test]
+    fn databases_are_their_owners_alone_in_an_open_folder_too() {
+        use std::os::unix::fs::PermissionsExt;
+        use std::sync::Arc;
+
+        use semblance_core::id::{NetworkId, OrganisationId};
+        use semblance_core::random::SeededSource;
+
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let (network, random) = (NetworkId::from_bytes([7; 16]), Arc::new(SeededSource::new([1; 32])));
+        let client = SqliteStore::open(&folder.path().join("client.sqlite")).unwrap();
+        let hospital = OrganisationId::new("north").unwrap();
+        let office =
+            crate::office::Office::open(&folder.path().join("channels.sqlite"), network, hospital, random).unwrap();
+        let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
+        assert!(files.len() >= 4, "the databases, with their journals beside them: {files:?}");
+        for file in files {
+            let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{}", file.path().display());
+        }
+        drop((client, office));
     }
 }

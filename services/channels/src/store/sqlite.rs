@@ -27,7 +27,7 @@ impl SqliteStore {
     /// # Errors
     /// The file cannot be opened as such a database.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::prepare(Connection::open(path)?)
+        Self::prepare(open_private(path)?)
     }
 
     /// A database that is gone with the program.
@@ -43,6 +43,13 @@ impl SqliteStore {
         connection.execute_batch(SCHEMA)?;
         Ok(Self { connection })
     }
+}
+
+/// Opens or makes a database that its owner alone may read.
+pub(crate) fn open_private(path: &Path) -> Result<Connection, StoreError> {
+    let cannot = |source| StoreError::File { path: path.to_owned(), source };
+    semblance_ledger::private_file::make(path).map_err(cannot)?;
+    Ok(Connection::open(path)?)
 }
 
 /// How every database of channels is opened: durable, and without traces of what was deleted.

@@ -8,6 +8,7 @@
 
 mod carry;
 mod person;
+mod service;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use semblance_core::time::Timestamp;
 use zeroize::Zeroizing;
 
 pub use person::Person;
+pub use service::service;
 
 use crate::office::Office;
 use crate::wire::{Charter, ConsentFact, Facts, Opening};

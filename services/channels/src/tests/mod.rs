@@ -1,6 +1,10 @@
 //! Stories of channels, told in memory.
 
+mod attachments;
+mod lost;
 mod office;
+mod packages;
+mod rates;
 mod talk;
 mod withdrawal;
 
@@ -14,13 +18,13 @@ use crate::testing::World;
 
 /// openmls reads the system's clock when it checks a key package; the world begins at the same moment.
 #[expect(clippy::disallowed_methods, reason = "openmls checks lifetimes against this clock")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     Timestamp::from_millis(since.as_millis() as u64)
 }
 
 /// Two clinicians of two hospitals and the patient of the second, in a channel whose hub is the second.
-fn three(seed: u8) -> (World, ChannelId, [usize; 3]) {
+pub(crate) fn three(seed: u8) -> (World, ChannelId, [usize; 3]) {
     let mut world = World::new([seed; 32], 2, now());
     let (asker, found) = (world.consent(0), world.consent(1));
     let charter = world.open_match(1, &[asker, found]);

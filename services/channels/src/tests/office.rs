@@ -134,7 +134,7 @@ fn nothing_is_said_while_a_removal_is_pending_and_no_commit_leaves_it_out() {
     let from = speaker(&mut world, clinician, channel);
     assert_eq!(submit(&mut world, channel, from.clone(), said), Err(Refusal::MustCommit));
     // A commit made by a device that has not heard of the removal yet.
-    assert!(world.people[clinician].client.refresh(channel, &facts, world.now).unwrap());
+    assert!(world.people[clinician].client.refresh(channel).unwrap());
     let outgoing = world.people[clinician].client.outgoing(channel).unwrap();
     let (_, commit) = outgoing.into_iter().find(|(_, one)| matches!(one, Submission::Commit(_))).unwrap();
     assert_eq!(submit(&mut world, channel, from, commit), Err(Refusal::MustCommit));

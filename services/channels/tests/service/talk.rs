@@ -10,25 +10,23 @@ use semblance_core::id::ChannelId;
 use semblance_core::random::SeededSource;
 use semblance_core::time::Clock;
 
-use super::world::{Local, Town, Wall};
-
-type Device = Driver<MemoryStore, Local>;
+use super::world::{Local, Phone, Town, Wall};
 
 /// Lets devices work until a condition holds; a minute is far more than it takes.
-async fn until(devices: &mut [&mut Device], holds: impl Fn(&mut [&mut Device]) -> bool) {
-    for _ in 0..600 {
+pub(super) async fn until(devices: &mut [&mut Phone], holds: impl Fn(&mut [&mut Phone]) -> bool) {
+    for _ in 0..3000 {
         for device in devices.iter_mut() {
             device.sync(Wall.now()).await.unwrap();
         }
         if holds(devices) {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("what was waited for did not come");
 }
 
-fn texts(device: &mut Device, channel: ChannelId) -> Vec<String> {
+fn texts(device: &mut Phone, channel: ChannelId) -> Vec<String> {
     let messages = device.client().messages(channel, 0, usize::MAX).unwrap();
     let text = |content| if let Some(Content::Text(text)) = content { Some(text) } else { None };
     messages.into_iter().filter_map(|message| text(message.content)).collect()
@@ -44,14 +42,14 @@ async fn clinicians_and_a_patient_of_two_hospitals_talk_until_she_withdraws() {
     let channel = clinician.offers().await.unwrap()[0].0.channel;
     clinician.join(channel, Wall.now()).await.unwrap();
     patient.join(channel, Wall.now()).await.unwrap();
-    let members = |devices: &mut [&mut Device]| {
+    let members = |devices: &mut [&mut Phone]| {
         devices.iter_mut().all(|device| device.phase(channel).unwrap() == Some(Phase::Member))
     };
     until(&mut [&mut clinician, &mut patient], members).await;
     let say = |text: &str| Content::Text(text.to_owned());
     clinician.say(channel, &say("good morning"), Wall.now()).await.unwrap();
     patient.say(channel, &say("hello"), Wall.now()).await.unwrap();
-    let both = |devices: &mut [&mut Device]| devices.iter_mut().all(|device| texts(device, channel).len() == 2);
+    let both = |devices: &mut [&mut Phone]| devices.iter_mut().all(|device| texts(device, channel).len() == 2);
     until(&mut [&mut clinician, &mut patient], both).await;
     assert_eq!(texts(&mut clinician, channel), texts(&mut patient, channel), "one order");
     let names = clinician.client().members(channel).unwrap();
@@ -59,7 +57,7 @@ async fn clinicians_and_a_patient_of_two_hospitals_talk_until_she_withdraws() {
 
     town.withdraw(found).await;
     clinician.say(channel, &say("are you there?"), Wall.now()).await.unwrap();
-    let gone = |devices: &mut [&mut Device]| {
+    let gone = |devices: &mut [&mut Phone]| {
         texts(devices[0], channel).len() == 3 && devices[1].phase(channel).unwrap() == Some(Phase::Removed)
     };
     until(&mut [&mut clinician, &mut patient], gone).await;
@@ -80,7 +78,7 @@ async fn a_file_is_passed_on_encrypted() {
     let random = SeededSource::new([9; 32]);
     until(&mut [&mut north, &mut south], |devices| devices[1].phase(channel).unwrap() == Some(Phase::Member)).await;
     north.attach(channel, ("scan.dcm", &scan), &random, Wall.now()).await.unwrap();
-    let file = |device: &mut Device| {
+    let file = |device: &mut Phone| {
         let messages = device.client().messages(channel, 0, usize::MAX).unwrap();
         messages.into_iter().find_map(|one| if let Some(Content::File(file)) = one.content { Some(file) } else { None })
     };

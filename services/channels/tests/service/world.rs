@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use semblance_channels::client::Client;
 use semblance_channels::driver::{Driver, Line};
 use semblance_channels::node::{Authority, AuthorityError, ChannelService, Part, Parts, Peers};
-use semblance_channels::office::{Device, Office};
+use semblance_channels::office::{Device, Office, Token};
 use semblance_channels::store::MemoryStore;
 use semblance_channels::testing::{NETWORK, World, organisation};
 use semblance_channels::wire::{Answer, Charter, DeviceCall, Facts, HubCall, Item, Refusal};
@@ -53,7 +53,10 @@ impl Authority for Hospital {
     }
 
     async fn parts(&self, person: &str, _role: PersonRole) -> Result<Vec<Part>, AuthorityError> {
-        Ok(self.parts.lock().unwrap().get(person).cloned().unwrap_or_default())
+        let mut parts = self.parts.lock().unwrap().get(person).cloned().unwrap_or_default();
+        let facts = self.ledger.facts.lock().unwrap();
+        parts.retain(|part| facts.consents.get(&part.consent).is_some_and(|fact| fact.ended(Wall.now()).is_none()));
+        Ok(parts)
     }
 
     fn attest(&self, leaf: LeafAttestation) -> SignedBytes {
@@ -89,6 +92,9 @@ impl Peers for Door {
     }
 }
 
+/// A client on its line.
+pub(super) type Phone = Driver<MemoryStore, Local>;
+
 /// A device's line to its node.
 pub(super) struct Local {
     service: ChannelService,
@@ -117,6 +123,7 @@ pub(super) struct Town {
     pub(super) world: World,
     pub(super) ledger: Arc<Ledger>,
     hospitals: Vec<Arc<Hospital>>,
+    pub(super) offices: Vec<Arc<Mutex<Office>>>,
     pub(super) services: Vec<ChannelService>,
     random: Arc<SeededSource>,
 }
@@ -127,7 +134,7 @@ impl Town {
         let random = Arc::new(SeededSource::new([seed.wrapping_add(100); 32]));
         let ledger = Arc::new(Ledger::default());
         let street = Arc::new(Street::default());
-        let (mut hospitals, mut services) = (Vec::new(), Vec::new());
+        let (mut hospitals, mut offices, mut services) = (Vec::new(), Vec::new(), Vec::new());
         for name in ["north", "south", "east"].into_iter().take(count) {
             let signing = SigningKey::from_seed(&draw(&random));
             let own = organisation(name);
@@ -135,6 +142,7 @@ impl Town {
             let hospital = Arc::new(Hospital { signing, ledger: ledger.clone(), parts: Mutex::default() });
             let office = Office::in_memory(NETWORK, own.clone(), random.clone()).unwrap();
             let office = Arc::new(Mutex::new(office));
+            offices.push(Arc::clone(&office));
             let peers = Arc::new(Door { own: own.clone(), street: street.clone() });
             let parts = Parts { office, authority: hospital.clone(), peers, clock: Arc::new(Wall) };
             let service = ChannelService::open(parts);
@@ -144,7 +152,7 @@ impl Town {
             hospitals.push(hospital);
             services.push(service);
         }
-        Self { world, ledger, hospitals, services, random }
+        Self { world, ledger, hospitals, offices, services, random }
     }
 
     /// A patient of a hospital gives a consent; the ledger knows it.
@@ -181,17 +189,39 @@ impl Town {
         hospital: usize,
         person: &str,
         role: PersonRole,
-        (charter, consent): (&Charter, ConsentId),
-    ) -> Driver<MemoryStore, Local> {
+        part: (&Charter, ConsentId),
+    ) -> Phone {
+        self.offer(hospital, person, part);
+        let (_, device) = self.register(hospital, person, role).await;
+        let mut phone = self.phone(hospital, device);
+        phone.provision(Wall.now()).await.unwrap();
+        phone
+    }
+
+    /// The hospital offers a channel to a person.
+    pub(super) fn offer(&self, hospital: usize, person: &str, (charter, consent): (&Charter, ConsentId)) {
         let part = Part { charter: charter.clone(), consent, about: String::new() };
         self.hospitals[hospital].parts.lock().unwrap().entry(person.to_owned()).or_default().push(part);
-        let service = self.services[hospital].clone();
+    }
+
+    /// A new device of a person, and what it shows.
+    pub(super) async fn register(&self, hospital: usize, person: &str, role: PersonRole) -> (Token, Device) {
+        let service = &self.services[hospital];
         let token = service.register(person.to_owned(), role).await.unwrap();
-        let device = service.authenticate(token).await.unwrap();
+        let device = service.authenticate(token.clone()).await.unwrap();
+        (token, device)
+    }
+
+    /// The client of a device, on its line.
+    pub(super) fn phone(&self, hospital: usize, device: Device) -> Phone {
         let client = Client::new(MemoryStore::default(), NETWORK, self.random.clone());
-        let mut driver = Driver::new(client, Local { service, device }, NETWORK, format!("{person} of {hospital}"));
-        driver.provision(Wall.now()).await.unwrap();
-        driver
+        let name = format!("{} of {hospital}", device.person);
+        Driver::new(client, Local { service: self.services[hospital].clone(), device }, NETWORK, name)
+    }
+
+    /// The key of a hospital's node.
+    pub(super) fn signing(&self, hospital: usize) -> &SigningKey {
+        &self.hospitals[hospital].signing
     }
 }
 

@@ -77,7 +77,7 @@ impl Simulation {
     }
 
     /// What waits for a device at its home; nothing with content after its part ended there.
-    fn waiting(&mut self, device: usize, after: u64) -> Vec<Queued> {
+    pub(crate) fn waiting(&mut self, device: usize, after: u64) -> Vec<Queued> {
         let now = self.world.now;
         let person = &self.world.people[device];
         let (id, home) = (person.device, person.hospital);

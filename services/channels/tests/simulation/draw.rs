@@ -39,9 +39,16 @@ pub(crate) fn plan(seed: u64) -> Plan {
     let hospitals = 2 + dice.below(3);
     let consents: Vec<usize> = (0..hospitals + dice.below(3)).map(|number| number % hospitals).collect();
     let devices = (0..2 + dice.below(7)).map(|_| device(&mut dice, &consents)).collect::<Vec<_>>();
-    let channels = (0..1 + dice.below(2))
+    let mut channels = (0..1 + dice.below(2))
         .map(|_| ChannelPlan { hub: dice.below(hospitals), group: dice.percent(40), first: dice.below(devices.len()) })
         .collect::<Vec<_>>();
+    for channel in &mut channels {
+        let first = &devices[channel.first];
+        // A clinician opens a group at the own hospital alone.
+        if channel.group && !first.patient {
+            channel.hub = consents[first.consent];
+        }
+    }
     let count = 25 + dice.below(40);
     let mut operations = beginning(&mut dice, devices.len(), &channels, hospitals);
     operations.extend((0..count).map(|_| {

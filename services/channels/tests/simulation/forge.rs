@@ -49,8 +49,8 @@ impl Simulation {
 
     /// A commit that a copy of a device would make.
     fn commit_of(&self, copy: &mut Device, channel: usize) -> Option<Submission> {
-        let (id, now) = (self.channels[channel].id, self.world.now);
-        copy.refresh(id, &self.world.facts, now).ok()?;
+        let id = self.channels[channel].id;
+        copy.refresh(id).ok()?;
         let outgoing = copy.outgoing(id).ok()?.into_iter().map(|(_, submission)| submission);
         outgoing.rev().find(|one| matches!(one, Submission::Commit(_)))
     }

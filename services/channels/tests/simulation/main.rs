@@ -15,6 +15,7 @@ mod carry;
 mod check;
 mod counts;
 mod draw;
+mod drive;
 mod forge;
 mod people;
 mod plan;

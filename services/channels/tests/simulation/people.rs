@@ -15,7 +15,9 @@ impl Simulation {
         if !self.world.hospitals[home].up {
             return;
         }
-        let id = self.channels[channel].id;
+        let (id, charter) = (self.channels[channel].id, self.channels[channel].charter.clone());
+        // Who left agrees anew.
+        self.world.agree(device, &charter);
         let up = self.world.hospitals[hub].up;
         if fault == Fault::RequestLost {
             self.world.hospitals[hub].up = false;

@@ -9,7 +9,7 @@ use semblance_channels::limits::KEY_PACKAGE_MILLIS;
 use semblance_channels::office::{Office, OfficeError, Speaker};
 use semblance_channels::store::MemoryStore;
 use semblance_channels::testing::{NETWORK, Person, World};
-use semblance_channels::wire::Refusal;
+use semblance_channels::wire::{Charter, Refusal};
 use semblance_core::attestation::PersonRole;
 use semblance_core::id::{ChannelId, ParticipantId};
 use semblance_core::time::Timestamp;
@@ -26,6 +26,7 @@ const SHORT_MILLIS: u64 = 20_000;
 
 pub(crate) struct Channel {
     pub(crate) id: ChannelId,
+    pub(crate) charter: Charter,
     pub(crate) hub: usize,
 }
 
@@ -91,7 +92,7 @@ impl Simulation {
                 self.world.agree(device, &charter);
             }
             let id = self.world.create(channel.first, &charter);
-            self.channels.push(Channel { id, hub: channel.hub });
+            self.channels.push(Channel { id, charter, hub: channel.hub });
             self.speaker(channel.first, self.channels.len() - 1);
         }
         self.truth.consents = consents;

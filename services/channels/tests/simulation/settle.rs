@@ -1,14 +1,15 @@
 //! Everything heals: what devices and nodes do by themselves, until nothing moves any more.
 
-use semblance_channels::client::Phase;
-use semblance_channels::office::OfficeError;
-use semblance_channels::wire::Refusal;
+use semblance_channels::client::{Event, Phase};
+use semblance_channels::limits::WELCOME_MILLIS;
 use semblance_core::id::ParticipantId;
 
-use crate::plan::{Fault, Pulling, Relaying};
+use crate::plan::{Fault, Relaying};
 use crate::play::Simulation;
 
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 120;
+/// How long the world waits where somebody waits, in milliseconds.
+const PATIENCE: u64 = 20_000;
 
 impl Simulation {
     /// Heals the world and lets everybody do what honest devices and nodes do.
@@ -17,6 +18,7 @@ impl Simulation {
             self.world.hospitals[hospital].up = true;
         }
         self.arrive(0);
+        self.truth.healed = self.world.now;
         for round in 0..ROUNDS {
             if !self.round(round) {
                 return;
@@ -40,41 +42,24 @@ impl Simulation {
             self.relay(hospital, Relaying::All);
         }
         for device in 0..self.world.people.len() {
-            let before = self.world.people[device].kept;
-            self.pull(device, Pulling::All);
-            moved |= self.world.people[device].kept != before || self.queued(device);
-            for channel in 0..self.channels.len() {
-                moved |= self.step(device, channel);
-            }
+            let (kept, phases) = (self.world.people[device].kept, self.phases(device));
+            self.drive(device);
+            moved |= self.world.people[device].kept != kept || self.phases(device) != phases || self.queued(device);
+            self.check_told(device, &phases);
         }
-        moved || places(self) != before || self.turn_away()
+        if moved || places(self) != before {
+            return true;
+        }
+        // Nobody does anything now; who waits does so for a time.
+        let waits = (0..self.world.people.len()).any(|device| self.waits(device));
+        if waits {
+            self.world.now = self.world.now.plus(PATIENCE);
+        }
+        waits
     }
 
-    /// What a device does that believes to be in a channel and is told by its home or the hub that it is not: the last
-    /// means, for those alone that have fallen back behind the leaf which was ended, or whose home has forgotten to tell
-    /// them because they were away for thirty days.
-    fn turn_away(&mut self) -> bool {
-        let mut moved = false;
-        for (device, channel) in self.everybody() {
-            if !self.is_turned_away(device, channel) {
-                continue;
-            }
-            let cleaned = self.truth.cleaned.contains(&self.world.people[device].hospital);
-            if !cleaned && !self.truth.fell_back.contains(&device) {
-                self.truth.fail(format!("channel {channel}: device {device} was not told that it is out"));
-            }
-            let id = self.channels[channel].id;
-            let events = self.world.people[device].client.turned_away(id).unwrap();
-            self.heard(device, id, events);
-            self.counts.add("devices turned away");
-            moved = true;
-        }
-        moved
-    }
-
-    fn everybody(&self) -> Vec<(usize, usize)> {
-        let channels = self.channels.len();
-        (0..self.world.people.len()).flat_map(|device| (0..channels).map(move |channel| (device, channel))).collect()
+    fn phases(&mut self, device: usize) -> Vec<Phase> {
+        (0..self.channels.len()).map(|channel| self.phase(device, channel)).collect()
     }
 
     fn queued(&mut self, device: usize) -> bool {
@@ -83,52 +68,38 @@ impl Simulation {
         !self.world.hospitals[person.hospital].office.queue(id, kept, 1, now).unwrap().is_empty()
     }
 
-    /// The next thing that one device does in one channel; whether there was anything.
-    fn step(&mut self, device: usize, channel: usize) -> bool {
-        let state = self.state_of(device, channel);
-        let phase = self.phase(device, channel);
-        if self.truth.cut_off.remove(&(device, channel)) && phase == Phase::Member {
-            self.rejoin(device, channel, Fault::None);
-            return true;
-        }
-        match (phase, state.as_deref()) {
-            (Phase::Broken, Some("member" | "pending")) | (Phase::Agreed | Phase::Removed, Some("member")) => {
-                self.rejoin(device, channel, Fault::None);
-                true
+    /// Whether a device is on its way into a channel where somebody is, or has something under way.
+    fn waits(&mut self, device: usize) -> bool {
+        (0..self.channels.len()).any(|channel| {
+            let alive = self.hub_leaves(channel).iter().any(|(_, state, _)| state == "member");
+            let at_hub = self.state_of(device, channel);
+            match self.phase(device, channel) {
+                // Whom the hub has not heard of asks again once; where it refuses that, there is nothing to wait for.
+                Phase::Agreed if at_hub.as_deref() == Some("unknown") => {
+                    alive && self.world.now.distance(self.truth.healed) < 2 * WELCOME_MILLIS
+                }
+                Phase::Agreed => alive && at_hub.is_some_and(|state| state != "cut" && state != "gone"),
+                Phase::Broken => at_hub.is_some_and(|state| state == "member" || (alive && state == "pending")),
+                Phase::Member | Phase::Creating | Phase::Rejoining => self.outgoing(device, channel) != 0,
+                Phase::Removed => false,
             }
-            (Phase::Agreed | Phase::Removed, Some("pending")) => self.wait(device, channel),
-            (_, Some("unknown")) if phase != Phase::Creating => {
-                self.admit(device, channel, Fault::None);
-                self.state_of(device, channel).as_deref() != Some("unknown")
-            }
-            (Phase::Member | Phase::Creating | Phase::Rejoining, Some(_)) => {
-                let before = self.outgoing(device, channel);
-                self.advance(device, channel, Fault::None);
-                before + self.outgoing(device, channel) != 0
-            }
-            _ => false,
-        }
+        })
     }
 
-    /// A device that waits until a member adds it; if its key package has expired, it joins by itself.
-    fn wait(&mut self, device: usize, channel: usize) -> bool {
-        let members = self.hub_leaves(channel).iter().any(|(_, state, _)| state == "member");
-        if members && self.world.now.millis() > self.truth.until.get(&(device, channel)).copied().unwrap_or(u64::MAX) {
-            self.rejoin(device, channel, Fault::None);
+    /// Only a device that has fallen back behind the leaf which was ended, or whose home has forgotten to tell it because
+    /// it was away for thirty days, hears at the door that it is out: everybody else is told.
+    fn check_told(&mut self, device: usize, before: &[Phase]) {
+        let cleaned = self.truth.cleaned.contains(&self.world.people[device].hospital);
+        let excused = cleaned || self.truth.fell_back.contains(&device);
+        for (channel, before) in before.iter().enumerate() {
+            let id = self.channels[channel].id;
+            let left = *before != Phase::Removed && self.phase(device, channel) == Phase::Removed;
+            let events = &self.world.people[device].events;
+            let told = events.iter().any(|(one, event)| *one == id && matches!(event, Event::Ended(_)));
+            if left && !told && !excused {
+                self.truth.fail(format!("channel {channel}: device {device} was not told that it is out"));
+            }
         }
-        self.truth.until.entry((device, channel)).or_insert(self.world.now.millis() + 25_000);
-        members
-    }
-
-    /// Whether a device that believes to be in a channel is told by its home or the hub that it is not.
-    fn is_turned_away(&mut self, device: usize, channel: usize) -> bool {
-        if !matches!(self.phase(device, channel), Phase::Member | Phase::Rejoining | Phase::Broken) {
-            return false;
-        }
-        let (id, now, hub) = (self.channels[channel].id, self.world.now, self.channels[channel].hub);
-        let Some(speaker) = self.speaker(device, channel) else { return true };
-        let info = self.world.hospitals[hub].office.rejoin_info(id, &speaker, now);
-        matches!(info, Err(OfficeError::Refused(Refusal::Ended | Refusal::NotMember)))
     }
 
     fn outgoing(&mut self, device: usize, channel: usize) -> usize {

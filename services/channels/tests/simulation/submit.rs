@@ -101,8 +101,8 @@ impl Simulation {
 
     pub(crate) fn refresh(&mut self, device: usize, channel: usize, fault: Fault) {
         let before = self.snapshot(device);
-        let (id, now) = (self.channels[channel].id, self.world.now);
-        match self.world.people[device].client.refresh(id, &self.world.facts, now) {
+        let id = self.channels[channel].id;
+        match self.world.people[device].client.refresh(id) {
             Ok(_) | Err(ClientError::Phase) => {}
             Err(error) => self.truth.fail(format!("device {device} cannot refresh its keys: {error}")),
         }

@@ -6,6 +6,7 @@ use semblance_channels::office::{Outbound, Speaker};
 use semblance_channels::store::MemoryStore;
 use semblance_channels::wire::{Body, Submission};
 use semblance_core::id::{ChannelId, ConsentId, Digest, ParticipantId};
+use semblance_core::time::Timestamp;
 
 use crate::play::{Ended, Pseudonyms, Simulation};
 
@@ -46,8 +47,8 @@ pub(crate) struct Truth {
     pub(crate) cleaned: BTreeSet<usize>,
     /// Devices that miss what no hub has any more.
     pub(crate) cut_off: BTreeSet<(usize, usize)>,
-    /// Until when a device waits to be added before it joins by itself, in milliseconds.
-    pub(crate) until: BTreeMap<(usize, usize), u64>,
+    /// Since when nothing goes wrong any more.
+    pub(crate) healed: Timestamp,
     pub(crate) failures: Vec<String>,
 }
 

@@ -1,0 +1,61 @@
+//! A hospital's service, alone: devices, tokens and queues, but no channel that anybody could join.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use semblance_core::attestation::{LeafAttestation, LeafPledge, LeafRevocation, PersonRole};
+use semblance_core::id::{ConsentId, OrganisationId};
+use semblance_core::random::SeededSource;
+use semblance_core::signature::{SignedBytes, SigningKey, Statement};
+use semblance_core::time::Clock;
+
+use super::{NETWORK, organisation};
+use crate::node::{Authority, AuthorityError, ChannelService, Part, Parts, Peers};
+use crate::office::Office;
+use crate::wire::{Answer, Facts, HubCall, Refusal};
+
+/// The service of a hospital whose people take part nowhere and which reaches no other, and its office.
+#[must_use]
+pub fn service(clock: Arc<dyn Clock>) -> (ChannelService, Arc<Mutex<Office>>) {
+    let random = Arc::new(SeededSource::new([3; 32]));
+    let Ok(office) = Office::in_memory(NETWORK, organisation("north"), random) else { panic!("SQLite failed") };
+    let authority = Arc::new(Nowhere(SigningKey::from_seed(&[3; 32])));
+    let office = Arc::new(Mutex::new(office));
+    let parts = Parts { office: Arc::clone(&office), authority, peers: Arc::new(Nobody), clock };
+    (ChannelService::open(parts), office)
+}
+
+struct Nowhere(SigningKey);
+
+#[async_trait]
+impl Authority for Nowhere {
+    async fn facts(&self, _: &BTreeSet<ConsentId>) -> Result<Facts, AuthorityError> {
+        Ok(Facts::default())
+    }
+
+    async fn parts(&self, _: &str, _: PersonRole) -> Result<Vec<Part>, AuthorityError> {
+        Ok(Vec::new())
+    }
+
+    fn attest(&self, leaf: LeafAttestation) -> SignedBytes {
+        leaf.sign(&self.0).into_parts().1
+    }
+
+    async fn pledge(&self, _: LeafPledge) -> Result<Option<SignedBytes>, AuthorityError> {
+        Ok(None)
+    }
+
+    fn revoke(&self, revocation: LeafRevocation) -> SignedBytes {
+        revocation.sign(&self.0).into_parts().1
+    }
+}
+
+struct Nobody;
+
+#[async_trait]
+impl Peers for Nobody {
+    async fn call(&self, _: &OrganisationId, _: HubCall) -> Result<Answer, Refusal> {
+        Err(Refusal::HubAway)
+    }
+}
