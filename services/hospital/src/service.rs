@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use semblance_core::dummies::Frequencies;
-use semblance_core::id::{NetworkId, OrganisationId};
+use semblance_core::id::{ChannelId, NetworkId, OrganisationId};
 use semblance_core::organisation::Organisation;
 use semblance_core::pseudonym::PseudonymSecret;
 use semblance_core::random::RandomSource;
@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 
 use crate::chain::Chain;
 use crate::error::HospitalError;
+use crate::group::SizeBand;
 use crate::import::{Bounds, Import, ImportError, ImportObserver, ImportReport, Known};
 use crate::lookup::Asking;
 use crate::matcher::MatcherPort;
@@ -88,6 +89,8 @@ pub(crate) struct Inner {
     pub(crate) members: std::sync::Mutex<BTreeMap<OrganisationId, Arc<Member>>>,
     /// The look-ups under way: each is led by one call at a time.
     pub(crate) asking: Asking,
+    /// About how many patients groups are offered to here, as it was found lately.
+    pub(crate) sizes: std::sync::Mutex<BTreeMap<ChannelId, (Timestamp, SizeBand)>>,
 }
 
 impl HospitalService {
@@ -125,6 +128,7 @@ impl HospitalService {
             followed_until: AtomicU64::new(followed_until),
             members: std::sync::Mutex::default(),
             asking: Asking::default(),
+            sizes: std::sync::Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -188,8 +188,11 @@ impl HospitalService {
             return Ok(None);
         }
         let live = live_consent_for(tx, &case, Scope::JoinGroups, self.inner.network, self.now())?;
+        let Ok(consent) = live else { return Ok(None) };
         let labels: Vec<_> = topic.terms().iter().map(|term| self.symptom(*term).label).collect();
-        Ok(live.ok().map(|consent| (consent.consent, format!("people with {}", labels.join(", ")))))
+        let size = self.size_of(tx, found.channel, topic)?.word();
+        let about = format!("people with {} (such patients here: {size})", labels.join(", "));
+        Ok(Some((consent.consent, about)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which of the own patients a symptom group is offered to.
 
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 use semblance_core::channel::Topic;
 use semblance_core::consent::Scope;
@@ -17,6 +18,9 @@ use crate::store::case::{self, LocalCaseId, StoredCase};
 
 /// A group is about at least so many symptoms, and who is offered it shares at least so many.
 pub(super) const SHARED_MIN: usize = 2;
+
+/// How long the size of a group is taken from memory, in milliseconds.
+const SIZE_FRESH: u64 = 10 * 60_000;
 
 /// To whom of this hospital's patients a group is offered. It never leaves the hospital.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +47,24 @@ impl HospitalService {
         let service = self.clone();
         let cases = self.store().run(move |tx| service.suited_cases(tx, &topic)).await?;
         Ok(GroupOffers { channel: group, band: SizeBand::of(cases.len() as u64), cases })
+    }
+
+    /// About how many of this hospital's patients a group is offered to, as it was found within the last minutes: all cases
+    /// are looked at for it.
+    pub(crate) fn size_of(
+        &self,
+        tx: &rusqlite::Transaction<'_>,
+        group: ChannelId,
+        topic: &Topic,
+    ) -> Result<SizeBand, StoreError> {
+        let (now, sizes) = (self.now(), &self.inner.sizes);
+        let known = sizes.lock().unwrap_or_else(PoisonError::into_inner).get(&group).copied();
+        if let Some((_, size)) = known.filter(|(at, _)| now.distance(*at) < SIZE_FRESH) {
+            return Ok(size);
+        }
+        let size = SizeBand::of(self.suited_cases(tx, topic)?.len() as u64);
+        sizes.lock().unwrap_or_else(PoisonError::into_inner).insert(group, (now, size));
+        Ok(size)
     }
 
     fn suited_cases(&self, tx: &rusqlite::Transaction<'_>, topic: &Topic) -> Result<Vec<LocalCaseId>, StoreError> {

@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use semblance_ledger::private_file;
 
 /// Marks a file as a hospital's store ("SEMH").
 const APPLICATION_ID: i32 = 0x5345_4d48;
@@ -85,7 +86,7 @@ impl Store {
     /// # Errors
     /// A newer layout, another kind of file, another process holding it, or failing storage.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        create_private(path)?;
+        private_file::make(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         Self::prepare(Connection::open_with_flags(path, flags)?)
     }
@@ -150,16 +151,6 @@ impl Store {
             Err(_) => Err(E::from(StoreError::Stopped)),
         }
     }
-}
-
-/// Makes the file with mode 0600 before SQLite sees it; its journal files take over the mode.
-fn create_private(path: &Path) -> Result<(), StoreError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?;
-    Ok(())
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
