@@ -10,6 +10,7 @@ pub mod identity;
 pub mod ledger;
 pub mod listen;
 pub mod members;
+pub mod private_file;
 pub mod suite;
 pub mod tls;
 

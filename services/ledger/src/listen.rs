@@ -17,10 +17,10 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use semblance_core::id::OrganisationId;
 use semblance_core::time::Clock;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_stream::wrappers::ReceiverStream;
+
+pub use handshakes::{connections, source};
 
 use crate::tls::peer_identity;
 
@@ -54,9 +54,7 @@ pub fn members(
     clock: Arc<dyn Clock>,
 ) -> Result<impl Stream<Item = io::Result<TlsStream<TcpStream>>> + use<>, ListenError> {
     let acceptor = TlsAcceptor::from(Arc::new(config(certificate_pem, key_pem, roots, clock)?));
-    let (accepted, stream) = mpsc::channel(handshakes::HANDSHAKES_MAX);
-    tokio::spawn(handshakes::accept(listener, acceptor, accepted));
-    Ok(ReceiverStream::new(stream))
+    Ok(connections(listener, acceptor))
 }
 
 fn config(

@@ -3,23 +3,21 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
-use axum::serve::Listener;
+use axum::{Extension, Router};
+use futures::StreamExt;
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use semblance_ledger::listen;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Handshakes under way at a time.
-const HANDSHAKES: usize = 64;
+use crate::bounds::Bounds;
+use crate::connections;
 
 /// A certificate with its key, both PEM.
 pub struct Tls<'a> {
@@ -43,6 +41,10 @@ pub enum ListenError {
     Io(#[from] io::Error),
 }
 
+/// Says to whoever answers without end that the server stops.
+#[derive(Clone)]
+pub(crate) struct Stop(pub(crate) CancellationToken);
+
 /// Serves routes until `stop`; connections that are open then may finish what they do.
 ///
 /// # Errors
@@ -53,14 +55,29 @@ pub async fn serve(
     routes: Router,
     stop: CancellationToken,
 ) -> Result<(), ListenError> {
+    serve_within(listener, tls, routes, stop, Bounds::default()).await
+}
+
+/// As [`serve`], within other bounds.
+pub(crate) async fn serve_within(
+    listener: TcpListener,
+    tls: Option<Tls<'_>>,
+    routes: Router,
+    stop: CancellationToken,
+    bounds: Bounds,
+) -> Result<(), ListenError> {
     let address = listener.local_addr()?;
+    let routes = routes.layer(Extension(Stop(stop.clone())));
     match tls {
         Some(tls) => {
-            let listener = TlsListener::start(listener, address, acceptor(&tls)?, stop.clone());
-            axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await?;
+            let from = |stream: TlsStream<TcpStream>| Ok((stream.get_ref().0.peer_addr()?.ip(), stream));
+            let incoming = listen::connections(listener, acceptor(&tls)?);
+            connections::serve(incoming.map(|stream| stream.and_then(from)), routes, stop, bounds).await;
         }
         None if address.ip().is_loopback() => {
-            axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await?;
+            let from = |stream: TcpStream| Ok((stream.peer_addr()?.ip(), stream));
+            let incoming = TcpListenerStream::new(listener);
+            connections::serve(incoming.map(|stream| stream.and_then(from)), routes, stop, bounds).await;
         }
         None => return Err(ListenError::Plain(address)),
     }
@@ -81,55 +98,4 @@ fn acceptor(tls: &Tls<'_>) -> Result<TlsAcceptor, ListenError> {
         .map_err(|error| wrong(error.to_string()))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
-/// Connections whose handshakes are done; one that is slow keeps nobody waiting.
-struct TlsListener {
-    address: SocketAddr,
-    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
-}
-
-impl TlsListener {
-    fn start(listener: TcpListener, address: SocketAddr, acceptor: TlsAcceptor, stop: CancellationToken) -> Self {
-        let (sender, ready) = mpsc::channel(HANDSHAKES);
-        let free = Arc::new(tokio::sync::Semaphore::new(HANDSHAKES));
-        tokio::spawn(async move {
-            loop {
-                let accepted = tokio::select! {
-                    accepted = listener.accept() => accepted,
-                    () = stop.cancelled() => return,
-                };
-                let Ok((stream, peer)) = accepted else {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                };
-                let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
-                let (acceptor, sender) = (acceptor.clone(), sender.clone());
-                tokio::spawn(async move {
-                    let _permit = permit;
-                    if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                        let _ = sender.send((stream, peer)).await;
-                    }
-                });
-            }
-        });
-        Self { address, ready }
-    }
-}
-
-impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        match self.ready.recv().await {
-            Some(accepted) => accepted,
-            // The listener has stopped; nothing comes any more.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
-    }
 }

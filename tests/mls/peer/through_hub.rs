@@ -198,6 +198,9 @@ fn what_the_rules_do_not_allow_is_refused_although_mls_would_allow_it() {
     let proof = foreign.prove(world, stranger.participant(), stranger.key());
     let add = Change { adds: vec![package], note: Note { proofs: vec![proof] }.encode(), ..Change::default() };
     assert_eq!(foreign.commit_change(world, &add), Err(Refusal::Unproven), "adding whom no hospital handed over");
+    let proof = foreign.prove(world, stranger.participant(), stranger.key());
+    let surplus = Change { note: Note { proofs: vec![proof] }.encode(), ..Change::default() };
+    assert_eq!(foreign.commit_change(world, &surplus), Err(Refusal::Unproven), "a proof of nobody who comes in");
     let mut made = foreign.mls.commit(&Change { note: note(), ..Change::default() }).unwrap();
     let other = crate::room::Room::of(&[crate::room::Make::Theirs, crate::room::Make::Ours]);
     made.group_info = other.newest.0;

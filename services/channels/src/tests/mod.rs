@@ -1,6 +1,7 @@
 //! Stories of channels, told in memory.
 
 mod attachments;
+mod hub;
 mod lost;
 mod office;
 mod packages;

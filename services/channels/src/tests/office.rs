@@ -128,7 +128,6 @@ fn a_hub_lets_nobody_in_on_a_consent_that_ended_or_does_not_belong() {
 fn nothing_is_said_while_a_removal_is_pending_and_no_commit_leaves_it_out() {
     let (mut world, channel, [clinician, _, patient]) = three(17);
     let said = message(&mut world, clinician, channel, "before");
-    let facts = world.facts.clone();
     let consent = world.people[patient].consent;
     world.withdraw(consent);
     let from = speaker(&mut world, clinician, channel);

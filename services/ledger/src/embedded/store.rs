@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::LedgerError;
+use crate::{LedgerError, private_file};
 
 /// `SEML`, so that `file` and SQLite's own tools can tell what it is.
 const APPLICATION_ID: i32 = 0x5345_4d4c;
@@ -153,7 +153,7 @@ pub(super) fn lock(path: &Path) -> Result<Owned, OpenError> {
 
 /// Opens the connection that writes, and makes the tables in a new file.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
-    create_private(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+    private_file::make(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
     let mut connection = Connection::open(path)?;
     harden(&connection)?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -176,18 +176,6 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
         transaction.commit()?;
     }
     Ok(connection)
-}
-
-/// Makes a new file that only its owner may read; the journal beside it takes the same rights.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    let mut options = File::options();
-    options.create_new(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Opens a connection that reads only; the file must be there.

@@ -9,24 +9,37 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::Stream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
 
 /// Handshakes under way at once.
-pub(super) const HANDSHAKES_MAX: usize = 64;
+const HANDSHAKES_MAX: usize = 64;
 /// Handshakes under way at once from one address.
 const OF_ONE_ADDRESS_MAX: usize = 16;
 /// How long one may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(3);
 
 /// Where finished connections go.
-pub(super) type Accepted = mpsc::Sender<io::Result<TlsStream<TcpStream>>>;
+type Accepted = mpsc::Sender<io::Result<TlsStream<TcpStream>>>;
+
+/// Accepts connections, until the stream is dropped, and gives those whose handshakes are done: for every server of a
+/// node that others can reach.
+pub fn connections(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+) -> impl Stream<Item = io::Result<TlsStream<TcpStream>>> + use<> {
+    let (accepted, stream) = mpsc::channel(HANDSHAKES_MAX);
+    tokio::spawn(accept(listener, acceptor, accepted));
+    ReceiverStream::new(stream)
+}
 
 /// Accepts until the server that reads the stream is gone.
-pub(super) async fn accept(listener: TcpListener, acceptor: TlsAcceptor, accepted: Accepted) {
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, accepted: Accepted) {
     let unfinished = Arc::new(Mutex::new(Unfinished::default()));
     loop {
         let connection = tokio::select! {
@@ -69,7 +82,8 @@ fn start(
 }
 
 /// Who counts as one address: of IPv6 the network, in which one machine may take as many addresses as it likes.
-fn source(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         address @ IpAddr::V4(_) => address,

@@ -1,8 +1,10 @@
 //! Results as people read them; programs get the same values as JSON.
 
 mod finding;
+mod plain;
 
 pub(crate) use finding::finding;
+pub(crate) use plain::{in_line, shown};
 
 /// A moment in UTC, to the second, from milliseconds since 1970.
 pub(crate) fn moment(millis: u64) -> String {

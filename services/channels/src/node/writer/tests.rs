@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::FutureExt;
 use semblance_core::id::{ChannelId, ParticipantId};
 use semblance_core::random::SeededSource;
 use semblance_core::time::{Clock, Timestamp};
@@ -44,17 +45,13 @@ async fn a_panic_over_one_submission_does_not_end_the_writer() {
 #[tokio::test]
 async fn so_many_bytes_may_wait() {
     let (submissions, office) = submissions(true);
-    let submissions = Arc::new(submissions);
-    let waiting = {
-        let busy = office.lock().unwrap();
-        let one = Arc::clone(&submissions);
-        let waiting = tokio::spawn(async move { submit(&one, WAITING_BYTES - 10).await });
-        tokio::task::yield_now().await;
-        assert_eq!(submit(&submissions, 11).await, Err(Refusal::Failed), "no more than that");
-        drop(busy);
-        waiting
-    };
-    assert_eq!(waiting.await.unwrap(), Err(Refusal::UnknownChannel));
+    let mut waiting = Box::pin(submit(&submissions, WAITING_BYTES - 10));
+    {
+        let _busy = office.lock().unwrap();
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        assert_eq!(submit(&submissions, 11).now_or_never(), Some(Err(Refusal::Failed)), "no more than that");
+    }
+    assert_eq!(waiting.await, Err(Refusal::UnknownChannel));
     // What was answered makes room.
     let answered = tokio::time::timeout(Duration::from_secs(10), submit(&submissions, WAITING_BYTES)).await;
     assert_eq!(answered.unwrap(), Err(Refusal::UnknownChannel));

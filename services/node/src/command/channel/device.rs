@@ -55,6 +55,7 @@ pub(super) fn make(folder: &Path, file: &DeviceFile, token: &[u8], root: Option<
         return Err(Failure::usage(what).hint("choose another folder with --out").into());
     }
     folder::make(folder)?;
+    closed(folder)?;
     if let Some(root) = root {
         let pem = folder::read(root, FILE_MAX)?;
         write(&folder.join("root.pem"), &pem)?;
@@ -81,6 +82,27 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     file.write_all(bytes).and_then(|()| file.sync_all()).with_context(cannot)
 }
 
+/// Makes sure that nobody else on this machine can look into a folder: whoever can reads the channels and speaks in them.
+///
+/// # Errors
+/// Others can.
+fn closed(folder: &Path) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let shown = folder.display();
+        let found = std::fs::metadata(folder).with_context(|| format!("cannot look at the folder {shown}"))?;
+        let mode = found.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let what = format!("others on this machine can open the device's folder {shown} (mode {mode:04o})");
+            let hint =
+                format!("close it with `chmod 700 '{shown}'`; if somebody may have read it, register a new device");
+            return Err(Failure::usage(what).hint(hint).into());
+        }
+    }
+    Ok(())
+}
+
 impl OpenDevice {
     /// Opens a device's folder.
     ///
@@ -94,6 +116,7 @@ impl OpenDevice {
         })?;
         let file: DeviceFile = serde_json::from_slice(&file)
             .map_err(|error| Failure::usage(format!("{}/device.json: {error}", folder.display())))?;
+        closed(folder)?;
         let network: NetworkId = file
             .network
             .parse()
@@ -111,5 +134,41 @@ impl OpenDevice {
         let store = SqliteStore::open(&folder.join("client.sqlite"))?;
         let client = Client::new(store, network, system.random());
         Ok(Self { phone: Driver::new(client, line, network, file.name), system, _lock: lock })
+    }
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn file() -> DeviceFile {
+        let network = NetworkId::from_bytes([1; 16]).to_string();
+        DeviceFile { url: "https://localhost:1".to_owned(), network, name: "Ann".to_owned(), own_root: false }
+    }
+
+    fn set(folder: &Path, mode: u32) {
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_others_can_open_holds_no_device() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("device");
+        std::fs::create_dir(&folder).unwrap();
+        set(&folder, 0o755);
+        assert!(make(&folder, &file(), &[1; 32], None).is_err());
+        assert!(!folder.join("token").exists(), "refused before the token is written");
+        set(&folder, 0o700);
+        make(&folder, &file(), &[1; 32], None).unwrap();
+        OpenDevice::open(&folder).map(drop).unwrap();
+        for mode in [0o755, 0o750, 0o711, 0o701] {
+            set(&folder, mode);
+            let error = OpenDevice::open(&folder).map(drop).unwrap_err();
+            let hint = Failure::of(&error).and_then(Failure::next_step).unwrap().to_owned();
+            assert!(hint.contains("chmod 700"), "{error:#}: {hint}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A device's line to its node over HTTP.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use semblance_channels::driver::Line;
 use semblance_channels::limits::CALL_BYTES_MAX;
 use semblance_channels::wire::{Answer, DeviceCall, Item, Refusal};
 use semblance_core::record::Record;
-use semblance_web::channels::{CALL, CODE_HEADER, QUEUE};
+use semblance_web::channels::{ALL_TOLD, CALL, CODE_HEADER, QUEUE};
 use ureq::Agent;
 use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
@@ -24,8 +24,8 @@ use crate::failure::Failure;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a stream that brings nothing is listened to.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a stream is listened to where nobody waits for anything to come.
-const GLANCE: Duration = Duration::from_millis(500);
+/// How long a node may be silent before it has said that nothing more waits, where nobody waits for anything to come.
+const GLANCE: Duration = Duration::from_secs(5);
 
 /// The line of one device.
 pub(crate) struct HttpLine {
@@ -111,26 +111,85 @@ impl Line for HttpLine {
         if let Some(refusal) = refusal(&response) {
             return Err(refusal);
         }
-        let mut items = Vec::new();
-        let mut id = None;
-        // The stream has no end; it is left when nothing has come for a while, or when there is enough.
-        for line in BufReader::new(response.into_body().into_reader()).lines() {
-            let Ok(line) = line else { break };
-            if let Some(text) = line.strip_prefix("id:") {
-                id = text.trim().parse::<u64>().ok();
-            } else if let Some(text) = line.strip_prefix("data:") {
-                let item = BASE64.decode(text.trim().as_bytes()).ok().and_then(|bytes| Item::decode(&bytes).ok());
-                let (Some(id), Some(item)) = (id, item) else { return Err(Refusal::Failed) };
-                items.push((id, item));
-            } else if wait && line.is_empty() && !items.is_empty() {
+        hear(BufReader::new(response.into_body().into_reader()).lines(), wait)
+    }
+}
+
+/// Takes what a stream tells. It has no end of its own: it is left once the node has said that this was all or, where
+/// something is waited for, once something came or nothing came for a while. A stream that breaks off before says
+/// nothing about what waits.
+fn hear(lines: impl Iterator<Item = io::Result<String>>, wait: bool) -> Result<Vec<(u64, Item)>, Refusal> {
+    let (mut items, mut id) = (Vec::new(), None);
+    for line in lines {
+        let line = match line {
+            Ok(line) => line,
+            Err(error) if wait && is_timeout(&error) => return Ok(items),
+            Err(error) => {
+                tracing::debug!(%error, "the stream of the queue broke off");
                 break;
             }
+        };
+        if let Some(text) = line.strip_prefix("id:") {
+            id = text.trim().parse::<u64>().ok();
+        } else if let Some(text) = line.strip_prefix("data:") {
+            let item = BASE64.decode(text.trim().as_bytes()).ok().and_then(|bytes| Item::decode(&bytes).ok());
+            let (Some(id), Some(item)) = (id, item) else { return Err(Refusal::Failed) };
+            items.push((id, item));
+        } else if wait {
+            if line.is_empty() && !items.is_empty() {
+                return Ok(items);
+            }
+        } else if line.strip_prefix(':').is_some_and(|comment| comment.trim() == ALL_TOLD) {
+            return Ok(items);
         }
-        Ok(items)
     }
+    // What came before it broke off is taken; the rest comes next time.
+    if items.is_empty() { Err(Refusal::HubAway) } else { Ok(items) }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
+    error.kind() == io::ErrorKind::TimedOut || matches!(inner, Some(ureq::Error::Timeout(_)))
 }
 
 fn away(error: &ureq::Error) -> Refusal {
     tracing::debug!(%error, "the node cannot be reached");
     Refusal::HubAway
+}
+
+#[cfg(test)]
+mod tests {
+    use semblance_channels::wire::Body;
+    use semblance_core::id::{ChannelId, Digest};
+    use semblance_core::time::Timestamp;
+
+    use super::*;
+
+    /// How many items are heard of a stream that tells this and then fails, or ends.
+    fn heard(text: &str, failure: Option<io::ErrorKind>, wait: bool) -> Result<usize, Refusal> {
+        let lines = text.lines().map(|line| Ok(line.to_owned()));
+        hear(lines.chain(failure.map(|kind| Err(kind.into()))), wait).map(|items| items.len())
+    }
+
+    #[test]
+    fn a_stream_that_breaks_off_never_means_that_nothing_waits() {
+        for failure in [None, Some(io::ErrorKind::ConnectionReset), Some(io::ErrorKind::TimedOut)] {
+            assert_eq!(heard(":\n\n", failure, false), Err(Refusal::HubAway), "{failure:?}");
+        }
+        assert_eq!(heard(": all told\n\n", Some(io::ErrorKind::TimedOut), false), Ok(0));
+        let waited = |failure| heard(": all told\n\n", failure, true);
+        assert_eq!(waited(Some(io::ErrorKind::TimedOut)), Ok(0), "nothing came for a while");
+        assert_eq!(waited(None), Err(Refusal::HubAway), "the node is going away");
+    }
+
+    #[test]
+    fn what_came_is_taken_whatever_comes_of_the_stream() {
+        let (channel, key) = (ChannelId::from_bytes([1; 16]), Digest::of(b"work"));
+        let item = Item { channel, sequence: 1, at: Timestamp::from_millis(1), key, body: Body::Work };
+        let told = format!("id: 7\ndata: {}\n\n", BASE64.encode(&item.encode()));
+        for (text, wait) in [(format!("{told}{told}: all told\n\n{told}"), false), (told.repeat(2), false)] {
+            assert_eq!(heard(&text, None, wait), Ok(2));
+        }
+        assert_eq!(heard(&told.repeat(2), None, true), Ok(1), "whoever waited acts on the first at once");
+    }
 }

@@ -1,10 +1,13 @@
 //! `semblance channel`: channels from the command line, over the same calls as a browser.
 
 mod device;
+mod file;
 pub(crate) mod line;
 mod open;
 mod operate;
+mod read;
 mod talk;
+mod who;
 
 use std::path::PathBuf;
 
@@ -25,6 +28,8 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     Register(operate::RegisterArguments),
+    Devices(operate::DevicesArguments),
+    Revoke(operate::RevokeArguments),
     Audit(operate::AuditArguments),
     Open(open::OpenArguments),
     Group(open::GroupArguments),
@@ -36,10 +41,10 @@ enum Action {
     List(talk::OffersArguments),
     Members(talk::ChannelArguments),
     Say(talk::SayArguments),
-    Read(talk::ReadArguments),
-    Watch(talk::WatchArguments),
-    Attach(talk::AttachArguments),
-    Fetch(talk::FetchArguments),
+    Read(read::ReadArguments),
+    Watch(read::WatchArguments),
+    Attach(file::AttachArguments),
+    Fetch(file::FetchArguments),
     Leave(talk::ChannelArguments),
 }
 
@@ -58,6 +63,8 @@ pub(crate) struct DeviceFolder {
 pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     match arguments.action {
         Action::Register(arguments) => operate::register(&arguments, output),
+        Action::Devices(arguments) => operate::devices(&arguments, output),
+        Action::Revoke(arguments) => operate::revoke(&arguments, output),
         Action::Audit(arguments) => operate::audit(&arguments, output),
         Action::Open(arguments) => open::open(arguments, output),
         Action::Group(arguments) => open::group(arguments, output),
@@ -67,12 +74,12 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
         Action::Offers(arguments) => talk::offers(&arguments, output),
         Action::Join(arguments) => talk::join(&arguments, output),
         Action::List(arguments) => talk::list(&arguments, output),
-        Action::Members(arguments) => talk::members(&arguments, output),
+        Action::Members(arguments) => who::members(&arguments, output),
         Action::Say(arguments) => talk::say(&arguments, output),
-        Action::Read(arguments) => talk::read(&arguments, output),
-        Action::Watch(arguments) => talk::watch(&arguments, output),
-        Action::Attach(arguments) => talk::attach(&arguments, output),
-        Action::Fetch(arguments) => talk::fetch(&arguments, output),
+        Action::Read(arguments) => read::read(&arguments, output),
+        Action::Watch(arguments) => read::watch(&arguments, output),
+        Action::Attach(arguments) => file::attach(&arguments, output),
+        Action::Fetch(arguments) => file::fetch(&arguments, output),
         Action::Leave(arguments) => talk::leave(&arguments, output),
     }
 }

@@ -1,4 +1,4 @@
-//! What a hospital's operators do: register people's devices, read what was refused.
+//! What a hospital's operators do: register people's devices and revoke them, read what was refused.
 
 use std::path::PathBuf;
 
@@ -43,6 +43,29 @@ pub(super) struct RegisterArguments {
     out: PathBuf,
 }
 
+/// Show the devices that were registered for a person, the newest first.
+#[derive(Debug, clap::Args)]
+pub(super) struct DevicesArguments {
+    #[command(flatten)]
+    connection: Connection,
+    /// The hospital's own name for the person, as when the device was registered.
+    #[arg(long, value_name = "NAME")]
+    person: String,
+}
+
+/// Revoke a device that is lost, stolen or no longer used.
+///
+/// It is served no more from this moment on. The hubs of its channels are told, now or as soon as they can be reached, and
+/// it is removed there: what is said from then on it cannot read. What it has already it keeps.
+#[derive(Debug, clap::Args)]
+pub(super) struct RevokeArguments {
+    #[command(flatten)]
+    connection: Connection,
+    /// The device, as `semblance channel devices` shows it.
+    #[arg(value_name = "DEVICE", value_parser = device_name)]
+    device: [u8; 16],
+}
+
 /// Show what this node did and refused about channels, the newest first. What was said is nowhere in it.
 #[derive(Debug, clap::Args)]
 pub(super) struct AuditArguments {
@@ -59,11 +82,32 @@ struct Registered {
 }
 
 #[derive(Serialize)]
+struct DeviceRow {
+    device: String,
+    role: String,
+    active: bool,
+    registered: String,
+}
+
+#[derive(Serialize)]
+struct Revoked {
+    device: String,
+}
+
+#[derive(Serialize)]
 struct Row {
     at: String,
     actor: String,
     action: String,
     code: String,
+}
+
+fn device_name(text: &str) -> Result<[u8; 16], String> {
+    let mut device = [0; 16];
+    hex::decode_to_slice(text, &mut device).map_err(|_| {
+        "a device has 32 hexadecimal digits; see them with `semblance channel devices --person NAME`".to_owned()
+    })?;
+    Ok(device)
 }
 
 async fn client(connection: &Connection) -> anyhow::Result<ChannelAdminClient<Channel>> {
@@ -90,6 +134,43 @@ pub(super) fn register(arguments: &RegisterArguments, output: &Output) -> anyhow
         output.result(&Registered { folder: arguments.out.clone() }, |made| {
             let folder = made.folder.display();
             format!("made the device {folder}; see what it is offered: semblance channel offers --device {folder}")
+        })
+    })
+}
+
+pub(super) fn devices(arguments: &DevicesArguments, output: &Output) -> anyhow::Result<()> {
+    crate::command::block_on(async {
+        let mut client = client(&arguments.connection).await?;
+        let request = v1::ListDevicesRequest { person: arguments.person.clone() };
+        let listed = client.list_devices(request).await.map_err(|status| failure(&status))?.into_inner();
+        let row = |one: v1::RegisteredDevice| DeviceRow {
+            device: hex::encode(one.device),
+            role: one.role,
+            active: one.active,
+            registered: moment(one.at),
+        };
+        let rows: Vec<_> = listed.devices.into_iter().map(row).collect();
+        output.result(&rows, |rows| {
+            let line = |row: &DeviceRow| {
+                let state = if row.active { "" } else { ", revoked" };
+                format!("{}: {}, registered {}{state}", row.device, row.role, row.registered)
+            };
+            if rows.is_empty() {
+                "no device was registered for a person of this name".to_owned()
+            } else {
+                rows.iter().map(line).collect::<Vec<_>>().join("\n")
+            }
+        })
+    })
+}
+
+pub(super) fn revoke(arguments: &RevokeArguments, output: &Output) -> anyhow::Result<()> {
+    crate::command::block_on(async {
+        let mut client = client(&arguments.connection).await?;
+        let request = v1::RevokeDeviceRequest { device: arguments.device.to_vec() };
+        client.revoke_device(request).await.map_err(|status| failure(&status))?;
+        output.result(&Revoked { device: hex::encode(arguments.device) }, |revoked| {
+            format!("revoked the device {}; the hubs of its channels are told", revoked.device)
         })
     })
 }

@@ -1,12 +1,11 @@
 //! What a person does in channels.
 
 use std::io::Read;
-use std::path::PathBuf;
 
 use anyhow::Context;
-use semblance_channels::client::{Content, Event, Message, Phase};
+use semblance_channels::client::{Content, Event, Phase};
 use semblance_channels::driver::DriverError;
-use semblance_channels::limits::{ATTACHMENT_BYTES_MAX, TEXT_BYTES_MAX};
+use semblance_channels::limits::TEXT_BYTES_MAX;
 use semblance_channels::wire::Refusal;
 use semblance_core::id::ChannelId;
 use serde::Serialize;
@@ -14,9 +13,8 @@ use serde::Serialize;
 use super::DeviceFolder;
 use super::device::OpenDevice;
 use crate::failure::{Failure, Kind};
-use crate::folder;
 use crate::output::Output;
-use crate::show::moment;
+use crate::show::in_line;
 
 /// Show the channels that the hospital offers to this person, and how far this device is in each.
 #[derive(Debug, clap::Args)]
@@ -29,10 +27,10 @@ pub(super) struct OffersArguments {
 #[derive(Debug, clap::Args)]
 pub(super) struct ChannelArguments {
     #[command(flatten)]
-    folder: DeviceFolder,
+    pub(super) folder: DeviceFolder,
     /// The channel.
     #[arg(value_name = "CHANNEL")]
-    channel: ChannelId,
+    pub(super) channel: ChannelId,
 }
 
 /// Say something in a channel.
@@ -48,55 +46,6 @@ pub(super) struct SayArguments {
     text: String,
 }
 
-/// Show what was said in a channel.
-#[derive(Debug, clap::Args)]
-pub(super) struct ReadArguments {
-    #[command(flatten)]
-    folder: DeviceFolder,
-    /// The channel.
-    #[arg(value_name = "CHANNEL")]
-    channel: ChannelId,
-    /// After this number alone.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    after: u64,
-}
-
-/// Show what happens in all channels as it happens, until interrupted.
-#[derive(Debug, clap::Args)]
-pub(super) struct WatchArguments {
-    #[command(flatten)]
-    folder: DeviceFolder,
-}
-
-/// Pass a file on, encrypted, at most 25 MiB.
-#[derive(Debug, clap::Args)]
-pub(super) struct AttachArguments {
-    #[command(flatten)]
-    folder: DeviceFolder,
-    /// The channel.
-    #[arg(value_name = "CHANNEL")]
-    channel: ChannelId,
-    /// The file.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-}
-
-/// Fetch a file that was passed on.
-#[derive(Debug, clap::Args)]
-pub(super) struct FetchArguments {
-    #[command(flatten)]
-    folder: DeviceFolder,
-    /// The channel.
-    #[arg(value_name = "CHANNEL")]
-    channel: ChannelId,
-    /// The number of the message that passed it on, as `read` shows it.
-    #[arg(value_name = "N")]
-    sequence: u64,
-    /// Where to write it; an existing file is never overwritten.
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-}
-
 #[derive(Serialize)]
 struct OfferRow {
     channel: String,
@@ -104,24 +53,6 @@ struct OfferRow {
     hub: String,
     about: String,
     state: &'static str,
-}
-
-#[derive(Serialize)]
-struct MemberRow {
-    participant: String,
-    name: Option<String>,
-    hospital: String,
-    role: &'static str,
-    own: bool,
-}
-
-#[derive(Serialize)]
-struct MessageRow {
-    number: u64,
-    at: String,
-    from: String,
-    text: Option<String>,
-    file: Option<String>,
 }
 
 const fn word(phase: Option<Phase>) -> &'static str {
@@ -136,11 +67,11 @@ const fn word(phase: Option<Phase>) -> &'static str {
 }
 
 /// What kind of failure a device's is, and what to do.
-fn told(error: DriverError) -> anyhow::Error {
+pub(super) fn told(error: DriverError) -> anyhow::Error {
     match error {
         DriverError::Refused(Refusal::HubAway) => {
             Failure::new(Kind::Unreachable, "hub-away: the node or the channel's hub cannot be reached")
-                .hint("try again later; what was said is kept and sent then")
+                .hint("try again later")
                 .into()
         }
         DriverError::Refused(refusal) => Failure::new(Kind::Refused, refusal.word()).into(),
@@ -152,17 +83,35 @@ fn told(error: DriverError) -> anyhow::Error {
 }
 
 impl OpenDevice {
-    async fn sync(&mut self) -> anyhow::Result<Vec<(ChannelId, Event)>> {
+    /// Takes what waits, does what follows from it, and leaves key packages with the hospital.
+    ///
+    /// # Errors
+    /// The node cannot be reached or refuses, or the device failed. Without new key packages only other channels cannot
+    /// let this device in: that is a warning.
+    pub(super) async fn sync(&mut self, output: &Output) -> anyhow::Result<Vec<(ChannelId, Event)>> {
         let now = self.system.clock().now();
-        self.phone.provision(now).await.map_err(told)?;
-        self.phone.sync(now).await.map_err(told)
+        let provisioned = self.phone.provision(now).await;
+        let happened = self.phone.sync(now).await.map_err(told)?;
+        if let Err(error) = provisioned {
+            let error = told(error);
+            output.warn(format!("other channels cannot let this device in, no key packages were left: {error:#}"));
+        }
+        Ok(happened)
+    }
+
+    /// Takes what follows from something that was done, and stays done whatever becomes of this.
+    pub(super) async fn follow_up(&mut self, output: &Output) {
+        let now = self.system.clock().now();
+        if let Err(error) = self.phone.sync(now).await.map_err(told) {
+            output.warn(format!("what followed could not be fetched: {error:#}"));
+        }
     }
 }
 
 pub(super) fn offers(arguments: &OffersArguments, output: &Output) -> anyhow::Result<()> {
     crate::command::block_on(async {
         let mut device = OpenDevice::open(&arguments.folder.device)?;
-        device.sync().await?;
+        device.sync(output).await?;
         let mut rows = Vec::new();
         for (terms, offer) in device.phone.offers().await.map_err(told)? {
             rows.push(OfferRow {
@@ -175,7 +124,7 @@ pub(super) fn offers(arguments: &OffersArguments, output: &Output) -> anyhow::Re
         }
         output.result(&rows, |rows| {
             let line = |row: &OfferRow| {
-                let about = if row.about.is_empty() { String::new() } else { format!(": {}", row.about) };
+                let about = if row.about.is_empty() { String::new() } else { format!(": {}", in_line(&row.about)) };
                 format!("{} ({}, hub {}){about} [{}]", row.channel, row.kind, row.hub, row.state)
             };
             if rows.is_empty() {
@@ -207,37 +156,12 @@ pub(super) fn list(arguments: &OffersArguments, output: &Output) -> anyhow::Resu
 pub(super) fn join(arguments: &ChannelArguments, output: &Output) -> anyhow::Result<()> {
     crate::command::block_on(async {
         let mut device = OpenDevice::open(&arguments.folder.device)?;
-        device.sync().await?;
+        device.sync(output).await?;
         let now = device.system.clock().now();
         device.phone.join(arguments.channel, now).await.map_err(told)?;
-        device.sync().await?;
+        device.follow_up(output).await;
         let state = word(device.phone.phase(arguments.channel)?);
         output.result(&state, |state| format!("{} [{state}]", arguments.channel))
-    })
-}
-
-pub(super) fn members(arguments: &ChannelArguments, output: &Output) -> anyhow::Result<()> {
-    crate::command::block_on(async {
-        let mut device = OpenDevice::open(&arguments.folder.device)?;
-        device.sync().await?;
-        let members = device.phone.client().members(arguments.channel)?;
-        let rows: Vec<_> = members
-            .into_iter()
-            .map(|member| MemberRow {
-                participant: member.leaf.participant.to_string(),
-                name: member.name,
-                hospital: member.leaf.hospital.to_string(),
-                role: member.leaf.role.word(),
-                own: member.own,
-            })
-            .collect();
-        output.result(&rows, |rows| {
-            let line = |row: &MemberRow| {
-                let own = if row.own { ", this device" } else { "" };
-                format!("{} ({} of {}{own})", row.name.as_deref().unwrap_or("no name yet"), row.role, row.hospital)
-            };
-            rows.iter().map(line).collect::<Vec<_>>().join("\n")
-        })
     })
 }
 
@@ -251,10 +175,14 @@ pub(super) fn say(arguments: &SayArguments, output: &Output) -> anyhow::Result<(
     };
     crate::command::block_on(async {
         let mut device = OpenDevice::open(&arguments.folder.device)?;
-        device.sync().await?;
+        device.sync(output).await?;
         let now = device.system.clock().now();
-        device.phone.say(arguments.channel, &Content::Text(text), now).await.map_err(told)?;
-        device.sync().await?;
+        match device.phone.say(arguments.channel, &Content::Text(text), now).await {
+            // What was said is kept on this device before anybody is asked.
+            Ok(()) | Err(DriverError::Refused(Refusal::HubAway)) => {}
+            Err(error) => return Err(told(error)),
+        }
+        device.follow_up(output).await;
         let waiting = device.phone.client().waiting(arguments.channel)?;
         output.result(&waiting, |waiting| match waiting {
             0 => "said".to_owned(),
@@ -263,123 +191,75 @@ pub(super) fn say(arguments: &SayArguments, output: &Output) -> anyhow::Result<(
     })
 }
 
-pub(super) fn read(arguments: &ReadArguments, output: &Output) -> anyhow::Result<()> {
-    crate::command::block_on(async {
-        let mut device = OpenDevice::open(&arguments.folder.device)?;
-        match device.sync().await {
-            Ok(_) => {}
-            // What is here already can be read when the node is away.
-            Err(error) => output.warn(format!("nothing new could be fetched: {error:#}")),
-        }
-        let messages = device.phone.client().messages(arguments.channel, arguments.after, usize::MAX)?;
-        let mut rows = Vec::new();
-        for message in messages {
-            rows.extend(row(&mut device, arguments.channel, message)?);
-        }
-        output.result(&rows, |rows| rows.iter().map(text).collect::<Vec<_>>().join("\n"))
-    })
-}
-
-fn row(device: &mut OpenDevice, channel: ChannelId, message: Message) -> anyhow::Result<Option<MessageRow>> {
-    let (text, file) = match message.content {
-        Some(Content::Introduce { .. }) => return Ok(None),
-        Some(Content::Text(text)) => (Some(text), None),
-        Some(Content::File(file)) => (None, Some(format!("{} ({} bytes)", file.name, file.size))),
-        None => (None, None),
-    };
-    let from = device.phone.client().name(channel, message.from)?.unwrap_or_else(|| "no name yet".to_owned());
-    Ok(Some(MessageRow { number: message.sequence, at: moment(message.at.millis()), from, text, file }))
-}
-
-fn text(row: &MessageRow) -> String {
-    let said = match (&row.text, &row.file) {
-        (Some(text), _) => text.clone(),
-        (None, Some(file)) => format!("[file: {file}]"),
-        (None, None) => "[cannot be read on this device]".to_owned(),
-    };
-    format!("{:>4}  {}  {}: {said}", row.number, row.at, row.from)
-}
-
-pub(super) fn watch(arguments: &WatchArguments, output: &Output) -> anyhow::Result<()> {
-    crate::command::block_on(async {
-        let mut device = OpenDevice::open(&arguments.folder.device)?;
-        let stopped = crate::stop::on_signal()?;
-        device.sync().await?;
-        while !stopped.is_cancelled() {
-            let now = device.system.clock().now();
-            match device.phone.wait(now).await {
-                Ok(events) => {
-                    for (channel, event) in events {
-                        tell(&mut device, output, channel, event)?;
-                    }
-                }
-                Err(DriverError::Refused(Refusal::HubAway)) => {
-                    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-                }
-                Err(error) => return Err(told(error)),
-            }
-        }
-        Ok(())
-    })
-}
-
-fn tell(device: &mut OpenDevice, output: &Output, channel: ChannelId, event: Event) -> anyhow::Result<()> {
-    let what = match event {
-        Event::Message(message) => match row(device, channel, message)? {
-            Some(row) => text(&row),
-            None => return Ok(()),
-        },
-        Event::Joined => "this device is in the channel".to_owned(),
-        Event::Added(who) => format!("{} joined", who.len()),
-        Event::Removed(who) => format!("{} left", who.len()),
-        Event::RemovalPending(..) => "somebody's part has ended; nothing is said until they are removed".to_owned(),
-        Event::Left | Event::Ended(_) => "this device takes no further part".to_owned(),
-        Event::Broken => "this device could not follow and joins again".to_owned(),
-        Event::Work => return Ok(()),
-    };
-    output.line(format!("{channel}  {what}"));
-    Ok(())
-}
-
-pub(super) fn attach(arguments: &AttachArguments, output: &Output) -> anyhow::Result<()> {
-    let bytes = folder::read(&arguments.file, ATTACHMENT_BYTES_MAX)?;
-    let name = arguments.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    crate::command::block_on(async {
-        let mut device = OpenDevice::open(&arguments.folder.device)?;
-        device.sync().await?;
-        let (now, random) = (device.system.clock().now(), device.system.random());
-        let attached = device.phone.attach(arguments.channel, (&name, &bytes), random.as_ref(), now).await;
-        attached.map_err(told)?;
-        device.sync().await?;
-        output.line(format!("passed on {name}"));
-        Ok(())
-    })
-}
-
-pub(super) fn fetch(arguments: &FetchArguments, output: &Output) -> anyhow::Result<()> {
-    crate::command::block_on(async {
-        let mut device = OpenDevice::open(&arguments.folder.device)?;
-        device.sync().await?;
-        let messages = device.phone.client().messages(arguments.channel, arguments.sequence.saturating_sub(1), 1)?;
-        let found = messages.into_iter().find(|message| message.sequence == arguments.sequence);
-        let Some(Content::File(file)) = found.and_then(|message| message.content) else {
-            let what = format!("message {} of the channel passes no file on", arguments.sequence);
-            return Err(Failure::usage(what).hint("see the numbers with `semblance channel read`").into());
-        };
-        let bytes = device.phone.fetch(arguments.channel, &file).await.map_err(told)?;
-        super::device::write(&arguments.out, &bytes)?;
-        output.line(format!("wrote {} bytes to {}", bytes.len(), arguments.out.display()));
-        Ok(())
-    })
-}
-
 pub(super) fn leave(arguments: &ChannelArguments, output: &Output) -> anyhow::Result<()> {
     crate::command::block_on(async {
         let mut device = OpenDevice::open(&arguments.folder.device)?;
-        device.sync().await?;
+        device.sync(output).await?;
         device.phone.leave(arguments.channel).await.map_err(told)?;
-        device.sync().await?;
+        device.follow_up(output).await;
         output.line(format!("left {}", arguments.channel));
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::path::Path;
+
+    use semblance_core::id::NetworkId;
+    use semblance_web::channels::{ALL_TOLD, CODE_HEADER};
+
+    use super::super::device::{DeviceFile, make};
+    use super::*;
+
+    /// A device whose node has this address.
+    fn device(folder: &Path, address: &str) -> OpenDevice {
+        let folder = folder.join("device");
+        let (url, network) = (format!("http://{address}"), NetworkId::from_bytes([1; 16]).to_string());
+        make(&folder, &DeviceFile { url, network, name: "Ann".to_owned(), own_root: false }, &[1; 32], None).unwrap();
+        OpenDevice::open(&folder).unwrap()
+    }
+
+    /// A node that refuses every call, while its queues can be listened to.
+    fn refuse_calls(listener: &TcpListener) {
+        for connection in listener.incoming() {
+            let mut connection = BufReader::new(connection.unwrap());
+            let mut header = String::new();
+            while !header.ends_with("\r\n\r\n") && connection.read_line(&mut header).unwrap() > 0 {}
+            let length =
+                header.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            connection.read_exact(&mut vec![0; length.unwrap_or_default()]).unwrap();
+            let answer = if header.starts_with("GET") {
+                format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n: {ALL_TOLD}\n\n")
+            } else {
+                format!(
+                    "HTTP/1.1 429 Too Many\r\nconnection: close\r\n{CODE_HEADER}: full\r\ncontent-length: 0\r\n\r\n"
+                )
+            };
+            connection.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hospital_that_takes_no_key_packages_keeps_nobody_from_talking() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || refuse_calls(&listener));
+        let mut device = device(folder.path(), &address);
+        let now = device.system.clock().now();
+        assert!(device.phone.provision(now).await.is_err());
+        assert_eq!(device.sync(&Output::new(false)).await.unwrap().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_node_that_cannot_be_reached_is_an_error_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        // Nobody listens there any more.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let error = device(folder.path(), &address).sync(&Output::new(false)).await.unwrap_err();
+        assert_eq!(Failure::of(&error).map(Failure::kind), Some(Kind::Unreachable), "{error:#}");
+    }
 }
