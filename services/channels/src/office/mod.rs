@@ -109,6 +109,8 @@ struct Desk<'a> {
     crypto: &'a RustCrypto,
     random: &'a dyn RandomSource,
     groups: &'a mut Groups,
+    /// The channels whose groups this step has changed.
+    changed: Vec<ChannelId>,
     now: Timestamp,
 }
 
@@ -253,10 +255,12 @@ impl Office {
                 crypto: &self.crypto,
                 random: self.random.as_ref(),
                 groups: &mut groups,
+                changed: Vec::new(),
                 now,
             };
             let result = step(&mut desk);
-            end(savepoint, result.is_ok(), &mut groups)?;
+            let changed = desk.changed;
+            end(savepoint, result.is_ok(), &changed, &mut groups)?;
             results.push(result);
         }
         transaction.commit()?;
@@ -287,12 +291,17 @@ impl Office {
     }
 }
 
-/// Ends a step. After a failure groups in memory may be ahead of the database, and are read again.
-fn end(mut savepoint: Savepoint<'_>, succeeded: bool, groups: &mut Groups) -> Result<(), OfficeError> {
+/// Ends a step. After a failure the groups that it changed are ahead of the database in memory, and are read again.
+fn end(
+    mut savepoint: Savepoint<'_>,
+    succeeded: bool,
+    changed: &[ChannelId],
+    groups: &mut Groups,
+) -> Result<(), OfficeError> {
     if succeeded {
         savepoint.commit()?;
     } else {
-        groups.clear();
+        changed.iter().for_each(|channel| drop(groups.remove(channel)));
         savepoint.rollback()?;
     }
     Ok(())

@@ -23,7 +23,9 @@ impl Desk<'_> {
         Ok(group.ok_or(Refusal::UnknownChannel)?)
     }
 
+    /// Puts a group back into memory; what is changed and not put back is read again.
     pub(super) fn keep(&mut self, channel: ChannelId, group: PublicGroup) {
+        self.changed.push(channel);
         self.groups.insert(channel, group);
     }
 }

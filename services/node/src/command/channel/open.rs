@@ -3,7 +3,7 @@
 use semblance_proto::v1;
 use serde::Serialize;
 
-use crate::command::hospital::{Connection, failure, filled};
+use crate::command::hospital::{Connection, failure, filled, pages};
 use crate::output::Output;
 use crate::show::moment;
 
@@ -135,18 +135,11 @@ fn tell_opened(channel: Option<v1::OpenedChannel>, output: &Output) -> anyhow::R
 pub(super) fn opened(arguments: &OpenedArguments, output: &Output) -> anyhow::Result<()> {
     crate::command::block_on(async {
         let mut client = arguments.connection.client().await?;
-        let mut rows = Vec::new();
-        while rows.len() <= arguments.limit {
-            let request = v1::ListChannelsRequest { skip: rows.len() as u64, limit: PAGE };
-            let answered = client.list_channels(request).await.map_err(|status| failure(&status))?;
-            let page = answered.into_inner().channels;
-            if page.is_empty() {
-                break;
-            }
-            rows.extend(page.into_iter().map(row));
-        }
-        let more = rows.len() > arguments.limit;
-        rows.truncate(arguments.limit);
+        let (rows, more) = pages(arguments.limit, async |skip| {
+            let answered = client.list_channels(v1::ListChannelsRequest { skip, limit: PAGE }).await?;
+            Ok(answered.into_inner().channels.into_iter().map(row).collect())
+        })
+        .await?;
         output.result(&rows, |rows| match rows.as_slice() {
             [] => "no channels".to_owned(),
             rows => rows.iter().map(text).collect::<Vec<_>>().join("\n"),

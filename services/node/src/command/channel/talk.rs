@@ -92,6 +92,7 @@ impl OpenDevice {
         let now = self.system.clock().now();
         let provisioned = self.phone.provision(now).await;
         let happened = self.phone.sync(now).await.map_err(told)?;
+        self.tell_troubles(output);
         if let Err(error) = provisioned {
             let error = told(error);
             output.warn(format!("other channels cannot let this device in, no key packages were left: {error:#}"));
@@ -104,6 +105,14 @@ impl OpenDevice {
         let now = self.system.clock().now();
         if let Err(error) = self.phone.sync(now).await.map_err(told) {
             output.warn(format!("what followed could not be fetched: {error:#}"));
+        }
+        self.tell_troubles(output);
+    }
+
+    /// Warns of what went wrong in single channels; the device tries it again by itself.
+    pub(super) fn tell_troubles(&mut self, output: &Output) {
+        for (channel, error) in self.phone.troubles() {
+            output.warn(format!("channel {channel}: {:#}", told(error)));
         }
     }
 }

@@ -5,7 +5,7 @@ use semblance_proto::v1;
 use semblance_proto::v1::answer_introduction_request::Reply;
 use serde::Serialize;
 
-use super::{Connection, failure, filled};
+use super::{Connection, failure, filled, pages};
 use crate::output::Output;
 use crate::show::moment;
 
@@ -144,18 +144,11 @@ pub fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
 
 async fn list(arguments: ListArguments, output: &Output) -> anyhow::Result<()> {
     let mut client = arguments.connection.client().await?;
-    let mut rows = Vec::new();
-    while rows.len() <= arguments.limit {
-        let request = v1::ListIntroductionsRequest { skip: rows.len() as u64, limit: PAGE };
-        let answered = client.list_introductions(request).await.map_err(|status| failure(&status))?;
-        let page = answered.into_inner().introductions;
-        if page.is_empty() {
-            break;
-        }
-        rows.extend(page.into_iter().map(row));
-    }
-    let more = rows.len() > arguments.limit;
-    rows.truncate(arguments.limit);
+    let (rows, more) = pages(arguments.limit, async |skip| {
+        let answered = client.list_introductions(v1::ListIntroductionsRequest { skip, limit: PAGE }).await?;
+        Ok(answered.into_inner().introductions.into_iter().map(row).collect())
+    })
+    .await?;
     output.result(&rows, |rows| match rows.as_slice() {
         [] => "no introductions".to_owned(),
         rows => rows.iter().map(text).collect::<Vec<_>>().join("\n"),

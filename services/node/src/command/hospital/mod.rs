@@ -91,6 +91,27 @@ fn starting_with(word: &str, message: &str) -> String {
     if message.starts_with(word) { message.to_owned() } else { format!("{word}: {message}") }
 }
 
+/// Asks for page after page until there are more rows than `limit`; gives those within it, and whether there are more.
+///
+/// # Errors
+/// As the call that fetches a page, after so many rows.
+pub(super) async fn pages<R>(
+    limit: usize,
+    mut fetch: impl AsyncFnMut(u64) -> Result<Vec<R>, Status>,
+) -> anyhow::Result<(Vec<R>, bool)> {
+    let mut rows = Vec::new();
+    while rows.len() <= limit {
+        let page = fetch(rows.len() as u64).await.map_err(|status| failure(&status))?;
+        if page.is_empty() {
+            break;
+        }
+        rows.extend(page);
+    }
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    Ok((rows, more))
+}
+
 /// Nothing, for texts that stand for nothing when they are empty.
 pub(super) fn filled(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
