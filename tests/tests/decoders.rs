@@ -32,7 +32,9 @@ fn no_decoder_fails_on_bytes_near_those_it_takes() {
 #[test]
 fn every_decoder_is_a_fuzz_target() {
     let manifest = include_str!("../fuzz/Cargo.toml");
-    let targets: Vec<&str> = manifest.lines().filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")).collect();
+    let targets = manifest.lines().filter_map(|line| line.strip_prefix("path = \"fuzz_targets/"));
+    // Those of channels are tested in the one crate that knows channels, in the same way.
+    let targets: Vec<&str> = targets.filter(|target| !target.starts_with("channel_")).collect();
     let expected: Vec<String> = decoder::ALL.iter().map(|(name, _)| format!("{name}.rs\"")).collect();
     assert_eq!(targets, expected);
 }

@@ -113,7 +113,9 @@ impl FromRequestParts<Served> for Caller {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, served: &Served) -> Result<Self, Refused> {
-        let token = parts.headers.get(AUTHORIZATION).and_then(token_of).ok_or(Refused(Refusal::NotAuthorised))?;
+        let Some(token) = parts.headers.get(AUTHORIZATION).and_then(token_of) else {
+            return Err(Refused(served.channels.deny_stranger().await));
+        };
         let device = served.channels.authenticate(token.clone()).await.map_err(Refused)?;
         Ok(Self { device, token })
     }

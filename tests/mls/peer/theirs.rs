@@ -57,7 +57,7 @@ impl Theirs {
             .identity_provider(BasicIdentityProvider::new())
             .mls_rules(rules)
             .extension_type(ExtensionType::LAST_RESORT_KEY_PACKAGE)
-            .key_package_lifetime(Duration::from_secs(30 * 86_400))
+            .key_package_lifetime(Duration::from_secs(80 * 86_400))
             .signing_identity(identity(participant.as_bytes(), &public), secret.into(), SUITE)
             .build();
         Self { participant, key: public, client, group: None }

@@ -33,7 +33,8 @@ impl<S: Store> Client<S> {
                 return Err(ClientError::Phase);
             }
             desk.rows.add_waiting(row.said, content)?;
-            Ok(desk.rows.set_channel(&ChannelRow { said: row.said.saturating_add(1), ..row })?)
+            let unnamed = row.unnamed && !matches!(content, Content::Introduce { .. });
+            Ok(desk.rows.set_channel(&ChannelRow { said: row.said.saturating_add(1), unnamed, ..row })?)
         })
     }
 

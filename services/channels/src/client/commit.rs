@@ -97,6 +97,8 @@ impl<K: KeyValue> Desk<'_, K> {
             events.push(Event::Removed(change.removed));
         }
         if !added.is_empty() {
+            let row = self.rows.channel()?;
+            self.rows.set_channel(&ChannelRow { unnamed: true, ..row })?;
             events.push(Event::Added(added));
         }
         Ok(events)

@@ -236,6 +236,14 @@ impl<S: Store> Client<S> {
         self.without_group(channel, |desk| Ok(desk.rows.channel()?.missing))
     }
 
+    /// Whether somebody came in who cannot have read this person's name: it is to be said again before anything else is.
+    ///
+    /// # Errors
+    /// The channel is not known, or the store failed.
+    pub fn is_unnamed(&mut self, channel: ChannelId) -> Result<bool, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.channel()?.unnamed))
+    }
+
     /// Notes that an item could not be taken, or that it all has come. What waits in a device's queue is a hint, and the
     /// hub's order what counts: one that cannot be taken now is fetched from there, and keeps no other channel waiting.
     ///

@@ -69,6 +69,8 @@ pub(super) struct ChannelRow {
     pub(super) at: Timestamp,
     /// Something is missing that did not come by the queue: it has to be fetched from the hub.
     pub(super) missing: bool,
+    /// Somebody came in since this device last said its person's name, and cannot have read it.
+    pub(super) unnamed: bool,
 }
 
 impl ChannelRow {
@@ -83,6 +85,7 @@ impl ChannelRow {
             epoch: 0,
             at: Timestamp::from_millis(0),
             missing: false,
+            unnamed: false,
         }
     }
 }
@@ -96,7 +99,7 @@ impl Record for ChannelRow {
         write_option(writer, self.unsafe_since.as_ref(), |since, writer| since.write(writer));
         writer.u64(self.epoch);
         self.at.write(writer);
-        writer.bool(self.missing);
+        writer.bool(self.missing).bool(self.unnamed);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -109,6 +112,7 @@ impl Record for ChannelRow {
             epoch: reader.u64("epoch")?,
             at: Timestamp::read(reader, "at")?,
             missing: reader.bool("missing")?,
+            unnamed: reader.bool("unnamed")?,
         })
     }
 }

@@ -181,11 +181,15 @@ impl<S: Store, L: Line> Driver<S, L> {
         }
     }
 
-    /// Says something: now if it can be said, otherwise as soon as it can.
+    /// Says something, and before it the person's name where somebody came in who cannot know it: now if it can be said,
+    /// otherwise as soon as it can.
     ///
     /// # Errors
     /// It cannot be said in this channel, or not in this form.
     pub async fn say(&mut self, channel: ChannelId, content: &Content, now: Timestamp) -> Result<(), DriverError> {
+        if self.client.is_unnamed(channel)? {
+            self.client.say(channel, &Content::Introduce { name: self.name.clone() })?;
+        }
         self.client.say(channel, content)?;
         self.advance(channel, now, &mut Vec::new()).await
     }

@@ -24,13 +24,23 @@ impl ChannelService {
     /// Nobody's; counted, and the count recorded in the office's audit, at most once a minute.
     pub async fn authenticate(&self, token: Token) -> Result<Device, Refusal> {
         let found = self.office(move |office, now| office.authenticate(&token, now)).await;
-        if found == Err(Refusal::NotAuthorised) {
+        self.count_stranger(found == Err(Refusal::NotAuthorised)).await;
+        found
+    }
+
+    /// Counts somebody who shows no token at all, or nothing that could be one; recorded as a wrong token is.
+    pub async fn deny_stranger(&self) -> Refusal {
+        self.count_stranger(true).await;
+        Refusal::NotAuthorised
+    }
+
+    async fn count_stranger(&self, stranger: bool) {
+        if stranger {
             self.inner.strangers.add();
         }
         if let Some(actor) = self.inner.strangers.due(self.now()) {
             self.deny(actor, "authenticate", None, Refusal::NotAuthorised).await;
         }
-        found
     }
 
     /// Registers a device of a person of this hospital.

@@ -123,7 +123,11 @@ impl Office {
                 if outbound.number <= last {
                     return Err(Refusal::Malformed.into());
                 }
-                desk.put_in_queues(peer, &outbound.delivery.item, &outbound.delivery.to)?;
+                let Delivery { item, to } = &outbound.delivery;
+                if desk.has_other_hub(item.channel, to, peer)? {
+                    desk.note(peer.as_str(), "deliver", Some(item.channel), Refusal::NotHub.word())?;
+                }
+                desk.put_in_queues(peer, item, to)?;
                 last = outbound.number;
             }
             desk.db
@@ -166,6 +170,26 @@ pub(super) fn raise_numbers(db: &Connection, now: Timestamp) -> Result<(), Store
 }
 
 impl Desk<'_> {
+    /// Whether any of these devices of this hospital takes part in the channel at another hub: this one has no business
+    /// there.
+    fn has_other_hub(
+        &self,
+        channel: ChannelId,
+        to: &[ParticipantId],
+        peer: &OrganisationId,
+    ) -> Result<bool, OfficeError> {
+        let mut other = self.db.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM own_leaves
+             WHERE channel = ?1 AND participant = ?2 AND hub != ?3 AND state = 'open')",
+        )?;
+        for participant in to {
+            if other.query_row(params![channel.as_bytes(), participant.as_bytes(), peer.as_str()], |row| row.get(0))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Puts an item on its way to devices of another hospital. Devices are called to work by one delivery at a time.
     pub(super) fn send(&self, peer: &str, item: &Item, to: Vec<ParticipantId>) -> Result<(), OfficeError> {
         let (channel, kind) = (item.channel, kind(&item.body));

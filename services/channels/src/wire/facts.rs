@@ -107,12 +107,19 @@ impl Record for Facts {
         let (mut hospitals, mut consents) = (BTreeMap::new(), BTreeMap::new());
         for _ in 0..reader.count("hospitals", ORGANISATIONS_MAX)? {
             let hospital = OrganisationId::read(reader)?;
+            if hospitals.last_key_value().is_some_and(|(last, _)| *last >= hospital) {
+                return Err(DecodeError::Invalid { what: "hospitals", why: "not in their order" });
+            }
             let count = reader.count("keys of a hospital", 64)?;
             let keys = (0..count).map(|_| VerifyingKey::read(reader, "hospital's key")).collect::<Result<_, _>>()?;
             hospitals.insert(hospital, keys);
         }
         for _ in 0..reader.count("consents", MEMBERS_MAX)? {
-            consents.insert(ConsentId::read(reader)?, ConsentFact::read(reader)?);
+            let consent = ConsentId::read(reader)?;
+            if consents.last_key_value().is_some_and(|(last, _)| *last >= consent) {
+                return Err(DecodeError::Invalid { what: "consents", why: "not in their order" });
+            }
+            consents.insert(consent, ConsentFact::read(reader)?);
         }
         Ok(Self { hospitals, consents })
     }

@@ -121,6 +121,7 @@ fn broken(message: &str) -> bool {
         "Timeout expired",
         "h2 protocol error",
         "error reading a body",
+        "operation was canceled",
     ]
     .iter()
     .any(|word| message.contains(word))

@@ -12,9 +12,10 @@ use crate::stop;
 /// See it happen: three hospitals and a matcher on this machine, from import to withdrawal.
 ///
 /// Each party has its own keys, certificate and folder, and they speak over mutual TLS, as they would on machines of
-/// their own. The hospitals import patients, publish them with consent, look up similar ones in both breadths, open
-/// the receipts and withdraw one. Then the chain is verified, and the ledger's and matcher's files are searched for
-/// plaintext symptoms. The parties keep serving until Ctrl-C.
+/// their own. The hospitals import patients, publish them with consent, look up similar ones in both breadths and open
+/// the receipts. People of a match and of a symptom group talk, end to end encrypted, until a patient withdraws. Then
+/// the chain is verified, and the files of the ledger, the matcher and the hubs are searched for symptoms, for what was
+/// said and for names. The parties keep serving until Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Real patients: a Phenopacket, a folder or tar.gz of them, or JSON lines, gzipped or not. Otherwise synthetic
