@@ -10,7 +10,7 @@ use semblance_core::time::Timestamp;
 use zeroize::Zeroizing;
 
 use super::content::Content;
-use super::rows::{ChannelRow, Outgoing, Phase};
+use super::records::{ChannelRow, Outgoing, Phase};
 use super::{Client, ClientError, Desk};
 use crate::limits::ADDS_MAX;
 use crate::mls::{self, MlsError};

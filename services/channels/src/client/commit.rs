@@ -5,7 +5,7 @@ use semblance_core::attestation::LeafAttestation;
 use semblance_core::record::Record;
 
 use super::receive::Event;
-use super::rows::{ChannelRow, Phase};
+use super::records::{ChannelRow, Phase};
 use super::{ClientError, Desk, know_all, pending_removals};
 use crate::check::{Before, Change, CheckError, check_commit, check_note};
 use crate::mls::{self, MlsError};

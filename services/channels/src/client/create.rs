@@ -7,7 +7,7 @@ use semblance_core::id::{ChannelId, Digest};
 use semblance_core::time::Timestamp;
 
 use super::receive::Event;
-use super::rows::{ChannelRow, Outgoing, Phase};
+use super::records::{ChannelRow, Outgoing, Phase};
 use super::{Client, ClientError};
 use crate::mls;
 use crate::provider::LeafSigner;

@@ -6,7 +6,8 @@ use semblance_core::time::Timestamp;
 use tls_codec::DeserializeBytes;
 
 use super::receive::Event;
-use super::rows::{self, ChannelRow, OwnLeaf, Phase};
+use super::records::{ChannelRow, OwnLeaf, Phase};
+use super::rows;
 use super::{Client, ClientError, Desk, know_all};
 use crate::limits::CLOCK_SKEW_MILLIS;
 use crate::mls::{self, MlsError};

@@ -5,7 +5,8 @@ use semblance_core::id::{ChannelId, ParticipantId};
 use semblance_core::signature::VerifyingKey;
 use semblance_core::time::Timestamp;
 
-use super::rows::{self, OwnLeaf};
+use super::records::OwnLeaf;
+use super::rows;
 use super::{Client, ClientError};
 use crate::limits::KEY_PACKAGE_MILLIS;
 use crate::mls::{self, SUITE};

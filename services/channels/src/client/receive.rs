@@ -7,7 +7,7 @@ use semblance_core::record::Record;
 use semblance_core::time::Timestamp;
 
 use super::content::Content;
-use super::rows::{ChannelRow, Message, Phase};
+use super::records::{ChannelRow, Message, Phase};
 use super::{Client, ClientError, Desk, pending_removals};
 use crate::check::CheckError;
 use crate::limits::CLOCK_SKEW_MILLIS;

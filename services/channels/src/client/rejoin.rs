@@ -9,7 +9,8 @@ use semblance_core::time::Timestamp;
 use tls_codec::DeserializeBytes;
 
 use super::receive::Event;
-use super::rows::{self, ChannelRow, Outgoing, OwnLeaf, Phase};
+use super::records::{ChannelRow, Outgoing, OwnLeaf, Phase};
+use super::rows;
 use super::{Client, ClientError, Desk, know_all};
 use crate::mls::{self, MlsError};
 use crate::provider::LeafSigner;

@@ -1,0 +1,172 @@
+//! What a client can be asked: its channels, who is in them, what was said, what is on its way.
+
+use std::collections::BTreeSet;
+
+use semblance_core::attestation::LeafAttestation;
+use semblance_core::id::{ChannelId, ConsentId, Digest, ParticipantId};
+use semblance_core::time::Timestamp;
+
+use super::records::{ChannelRow, Message, Phase};
+use super::rows::{self, Rows};
+use super::{Client, ClientError};
+use crate::store::Store;
+use crate::wire::Submission;
+
+/// One member of a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Who stands behind the leaf.
+    pub leaf: LeafAttestation,
+    /// The name the person gave, if they have spoken.
+    pub name: Option<String>,
+    /// Whether it is this device.
+    pub own: bool,
+}
+
+impl<S: Store> Client<S> {
+    /// The channels that the person agreed to, and how far each is.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn channels(&mut self) -> Result<Vec<(ChannelId, Phase)>, ClientError> {
+        self.store.transact(|kv| {
+            let ids = rows::channels(kv)?;
+            ids.into_iter().map(|id| Ok((id, Rows::new(kv, id).channel()?.phase))).collect()
+        })
+    }
+
+    /// Who is in a channel, with the names they gave.
+    ///
+    /// # Errors
+    /// The channel is not known, or the store failed.
+    pub fn members(&mut self, channel: ChannelId) -> Result<Vec<Member>, ClientError> {
+        self.without_group(channel, |desk| {
+            let roster = desk.rows.roster(desk.network)?;
+            let own = desk.rows.own_leaf()?.map(|leaf| leaf.participant);
+            let member = |(id, leaf): (ParticipantId, LeafAttestation)| {
+                Ok(Member { name: desk.rows.name(id)?, own: own == Some(id), leaf })
+            };
+            roster.into_iter().map(member).collect()
+        })
+    }
+
+    /// The consents that a channel's members rest on, to ask the node about.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn consents(&mut self, channel: ChannelId) -> Result<BTreeSet<ConsentId>, ClientError> {
+        self.without_group(channel, |desk| {
+            Ok(desk.rows.roster(desk.network)?.values().map(|leaf| leaf.consent).collect())
+        })
+    }
+
+    /// What was said after a place in the order, the oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn messages(&mut self, channel: ChannelId, after: u64, limit: usize) -> Result<Vec<Message>, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.messages(after, limit)?))
+    }
+
+    /// The name that a participant gave, if they have spoken; also of one who is no longer there.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn name(&mut self, channel: ChannelId, participant: ParticipantId) -> Result<Option<String>, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.name(participant)?))
+    }
+
+    /// How much waits to be said or to come back from the hub.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn waiting(&mut self, channel: ChannelId) -> Result<usize, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.waiting()?.len()))
+    }
+
+    /// The next place in a channel's order.
+    ///
+    /// # Errors
+    /// The channel is not known, or the store failed.
+    pub fn next(&mut self, channel: ChannelId) -> Result<u64, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.channel()?.next))
+    }
+
+    /// Since when the device waits to be let in: the first time that this is asked.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn waiting_since(&mut self, channel: ChannelId, now: Timestamp) -> Result<Timestamp, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.waiting_since(now)?))
+    }
+
+    /// Whether something is missing that has to be fetched from the hub.
+    ///
+    /// # Errors
+    /// The channel is not known, or the store failed.
+    pub fn is_missing(&mut self, channel: ChannelId) -> Result<bool, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.channel()?.missing))
+    }
+
+    /// Notes that an item could not be taken, or that it all has come. What waits in a device's queue is a hint, and the
+    /// hub's order what counts: one that cannot be taken now is fetched from there, and keeps no other channel waiting.
+    ///
+    /// # Errors
+    /// The channel is not known, or the store failed.
+    pub fn set_missing(&mut self, channel: ChannelId, missing: bool) -> Result<(), ClientError> {
+        self.without_group(channel, |desk| {
+            let row = desk.rows.channel()?;
+            Ok(if row.missing != missing {
+                desk.rows.set_channel(&ChannelRow { missing, ..row })?
+            })
+        })
+    }
+
+    /// Whether somebody came in who cannot have read this person's name: it is to be said again before anything else is.
+    ///
+    /// # Errors
+    /// The channel is not known, or the store failed.
+    pub fn is_unnamed(&mut self, channel: ChannelId) -> Result<bool, ClientError> {
+        self.without_group(channel, |desk| Ok(desk.rows.channel()?.unnamed))
+    }
+
+    /// What is on its way to the hub and not taken yet, in the order in which it is to be sent: after one that is not
+    /// taken, nothing that follows it. Sending the same again does no harm.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn outgoing(&mut self, channel: ChannelId) -> Result<Vec<(Digest, Submission)>, ClientError> {
+        self.without_group(channel, |desk| {
+            let waiting = desk.rows.outgoing()?.into_iter().filter(|(_, outgoing)| !outgoing.taken);
+            Ok(waiting.map(|(key, outgoing)| (key, outgoing.submission)).collect())
+        })
+    }
+
+    /// The place in this device's queue up to which everything is kept. What was kept and not noted comes again, and
+    /// does no harm: each channel's next place stands in one transaction with its MLS state.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn kept(&mut self) -> Result<u64, ClientError> {
+        self.store.transact(|kv| Ok(rows::kept(kv)?))
+    }
+
+    /// Notes the place in this device's queue up to which everything is kept.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn set_kept(&mut self, position: u64) -> Result<(), ClientError> {
+        self.store.transact(|kv| Ok(rows::set_kept(kv, position)?))
+    }
+
+    /// Gives back what a group looks like now, to compare with others: the epoch and its authenticator (RFC 9420
+    /// section 8.7).
+    ///
+    /// # Errors
+    /// The device is not in the group, or the store failed.
+    pub fn authenticator(&mut self, channel: ChannelId) -> Result<(u64, Vec<u8>), ClientError> {
+        self.with_group(channel, |group, _| {
+            Ok((group.epoch().as_u64(), group.epoch_authenticator().as_slice().to_vec()))
+        })
+    }
+}
