@@ -116,9 +116,10 @@ impl<S: Store> Client<S> {
     pub fn set_missing(&mut self, channel: ChannelId, missing: bool) -> Result<(), ClientError> {
         self.without_group(channel, |desk| {
             let row = desk.rows.channel()?;
-            Ok(if row.missing != missing {
-                desk.rows.set_channel(&ChannelRow { missing, ..row })?
-            })
+            if row.missing != missing {
+                desk.rows.set_channel(&ChannelRow { missing, ..row })?;
+            }
+            Ok(())
         })
     }
 

@@ -169,8 +169,10 @@ impl<S: Store> Client<S> {
         let Some(outgoing) = self.without_group(channel, |desk| Ok(desk.rows.find_outgoing(key)?))? else {
             return Ok(());
         };
-        if answer == Err(Refusal::WrongEpoch) && self.is_of_present(channel, &outgoing.submission)? {
-            // What led to the hub's epoch comes, or has been lost: the hub knows.
+        if let Err(refusal) = answer
+            && self.is_behind(channel, refusal, &outgoing.submission)?
+        {
+            // What led to the hub's epoch, or the removal that it speaks of, comes or has been lost: the hub knows.
             self.set_missing(channel, true)?;
         }
         match (answer, outgoing.submission.clone()) {
@@ -184,13 +186,25 @@ impl<S: Store> Client<S> {
         }
     }
 
-    /// Whether something was made in the latest epoch that this device knows.
-    fn is_of_present(&mut self, channel: ChannelId, submission: &Submission) -> Result<bool, ClientError> {
+    /// Whether a refusal tells that the hub's order has gone on without this device.
+    fn is_behind(
+        &mut self,
+        channel: ChannelId,
+        refusal: Refusal,
+        submission: &Submission,
+    ) -> Result<bool, ClientError> {
         let (Submission::Message(bytes) | Submission::Commit(Commit { commit: bytes, .. })) = submission else {
             return Ok(false);
         };
-        let latest = self.without_group(channel, |desk| Ok(desk.rows.channel()?.epoch))?;
-        Ok(mls::read_protocol(bytes, channel).is_ok_and(|message| message.epoch().as_u64() >= latest))
+        let row = self.without_group(channel, |desk| desk.rows.channel())?;
+        let latest = mls::read_protocol(bytes, channel).is_ok_and(|message| message.epoch().as_u64() >= row.epoch);
+        Ok(match refusal {
+            Refusal::WrongEpoch => latest,
+            Refusal::MustCommit if row.phase == Phase::Member => {
+                latest && self.with_group(channel, |group, _| Ok(!group.has_pending_proposals()))?
+            }
+            _ => false,
+        })
     }
 
     /// What could be encrypted anew for another epoch stays; what will never be taken goes.

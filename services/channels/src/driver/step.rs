@@ -9,7 +9,7 @@ use super::{Driver, DriverError, Line};
 use crate::client::{ClientError, Event, Phase};
 use crate::limits::{FACTS_FRESH_MILLIS, REJOIN_MILLIS, WELCOME_MILLIS};
 use crate::store::Store;
-use crate::wire::{Answer, DeviceCall, Item, Refusal};
+use crate::wire::{Answer, DeviceCall, Item, Refusal, Submission};
 
 /// How often an item is given again with fresh facts before it has to wait for the ledger.
 const TRIES: usize = 3;
@@ -101,11 +101,35 @@ impl<S: Store, L: Line> Driver<S, L> {
                     return Ok(());
                 }
             }
-            if self.phase(channel)? != Some(Phase::Member) {
-                return Ok(());
+            match self.phase(channel)? {
+                Some(Phase::Member) => first = false,
+                // So far behind its own commit: from a newer group it is nearer.
+                Some(Phase::Rejoining) => {
+                    self.client.lost(channel)?;
+                    return Ok(());
+                }
+                _ => return Ok(()),
             }
-            first = false;
         }
+    }
+
+    /// Hands in the commit by which a device joins again. Once the hub has it, it comes by the queue; a device that was
+    /// away too long fetches it.
+    async fn await_own(
+        &mut self,
+        channel: ChannelId,
+        now: Timestamp,
+        happened: &mut Vec<(ChannelId, Event)>,
+    ) -> Result<(), DriverError> {
+        self.submit(channel).await?;
+        let outgoing = self.client.outgoing(channel)?;
+        let under_way = outgoing.iter().any(|(_, submission)| matches!(submission, Submission::Commit(_)));
+        let lately = self.rejoined.get(&channel).is_some_and(|at| now.distance(*at) < REJOIN_MILLIS);
+        if under_way || lately || self.phase(channel)? != Some(Phase::Rejoining) {
+            return Ok(());
+        }
+        self.rejoined.insert(channel, now);
+        self.catch_up(channel, now, happened).await
     }
 
     /// Does what is this device's turn in a channel: fetch what is missing, join again, commit for those who wait, say
@@ -122,7 +146,8 @@ impl<S: Store, L: Line> Driver<S, L> {
         match self.phase(channel)? {
             Some(Phase::Broken) => return self.rejoin(channel, now).await,
             Some(Phase::Member) => {}
-            Some(Phase::Creating | Phase::Rejoining) => return self.submit(channel).await,
+            Some(Phase::Creating) => return self.submit(channel).await,
+            Some(Phase::Rejoining) => return self.await_own(channel, now, happened).await,
             Some(Phase::Agreed) => return self.knock(channel, now).await,
             Some(Phase::Removed) | None => return Ok(()),
         }

@@ -37,7 +37,7 @@ impl Desk<'_> {
     ) -> Result<u64, OfficeError> {
         let known = self.channel(channel)?;
         let key = Digest::of(&commit.commit);
-        if let Some(sequence) = self.taken(channel, key, from.participant)? {
+        if let Some(sequence) = self.taken(channel, key, from)? {
             return Ok(sequence);
         }
         let message = mls::read_protocol(&commit.commit, channel).map_err(|_| Refusal::Malformed)?;
@@ -71,19 +71,17 @@ impl Desk<'_> {
     }
 
     /// The place of something that was taken before from the same sender.
-    pub(super) fn taken(
-        &self,
-        channel: ChannelId,
-        key: Digest,
-        sender: ParticipantId,
-    ) -> Result<Option<u64>, OfficeError> {
+    pub(super) fn taken(&self, channel: ChannelId, key: Digest, from: &Speaker) -> Result<Option<u64>, OfficeError> {
         let found: Option<(i64, Option<[u8; 16]>)> = self
             .db
             .prepare_cached("SELECT sequence, sender FROM items WHERE channel = ?1 AND key = ?2")?
             .query_row(params![channel.as_bytes(), key.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         match found {
-            Some((sequence, Some(by))) if by == *sender.as_bytes() => Ok(Some(unsigned(sequence))),
+            Some((sequence, Some(by))) if by == *from.participant.as_bytes() => {
+                let own = self.leaf(channel, from.participant)?.filter(|leaf| leaf.hospital == from.hospital);
+                own.map(|_| Some(unsigned(sequence))).ok_or_else(|| Refusal::NotAuthorised.into())
+            }
             Some(_) => Err(Refusal::NotAuthorised.into()),
             None => Ok(None),
         }

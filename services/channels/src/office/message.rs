@@ -39,7 +39,7 @@ impl Desk<'_> {
     pub(super) fn message(&mut self, channel: ChannelId, from: &Speaker, bytes: &[u8]) -> Result<u64, OfficeError> {
         let known = self.channel(channel)?;
         let key = Digest::of(bytes);
-        if let Some(sequence) = self.taken(channel, key, from.participant)? {
+        if let Some(sequence) = self.taken(channel, key, from)? {
             return Ok(sequence);
         }
         if bytes.len() > MESSAGE_BYTES_MAX {

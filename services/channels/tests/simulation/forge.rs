@@ -1,5 +1,7 @@
 //! What somebody tries who should not: always with copies, so that the devices themselves stay honest.
 
+use std::collections::BTreeSet;
+
 use semblance_channels::client::{Client, Content};
 use semblance_channels::limits::KEY_PACKAGE_MILLIS;
 use semblance_channels::office::Speaker;
@@ -127,9 +129,13 @@ impl Simulation {
         let mut facts = self.world.facts.clone();
         facts.hospitals.get_mut(&hospital).unwrap().push(forger.verifying_key());
         let mut copy = self.copy(device);
+        let honest: BTreeSet<_> = copy.outgoing(id).unwrap().into_iter().map(|(key, _)| key).collect();
         let _ = copy.advance(id, &[admission], &facts, now);
-        for (_, submission) in copy.outgoing(id).unwrap_or_default() {
+        for (key, submission) in copy.outgoing(id).unwrap_or_default() {
             let Submission::Commit(commit) = &submission else { continue };
+            if honest.contains(&key) {
+                continue;
+            }
             let speaker = self.speaker(device, channel);
             self.deliver_forged(channel, &commit.commit, package.participant);
             self.attack(channel, speaker, &submission, false);

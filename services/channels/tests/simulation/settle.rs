@@ -80,7 +80,8 @@ impl Simulation {
                 }
                 Phase::Agreed => alive && at_hub.is_some_and(|state| state != "cut" && state != "gone"),
                 Phase::Broken => at_hub.is_some_and(|state| state == "member" || (alive && state == "pending")),
-                Phase::Member | Phase::Creating | Phase::Rejoining => self.outgoing(device, channel) != 0,
+                Phase::Rejoining => at_hub.is_some_and(|state| state == "member"),
+                Phase::Member | Phase::Creating => self.outgoing(device, channel) != 0,
                 Phase::Removed => false,
             }
         })

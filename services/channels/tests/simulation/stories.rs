@@ -133,3 +133,11 @@ fn what_waits_at_home_is_not_given_out_after_the_hub_said_that_it_is_over() {
 fn who_was_away_too_long_to_be_told_hears_at_the_door_that_it_is_over() {
     holds(with_all_in(vec![Withdraw { consent: 1 }, follow(1), Clean { hospital: 1 }]));
 }
+
+#[test]
+fn who_joined_again_and_was_away_too_long_to_see_it_fetches_its_own_commit() {
+    let rejoin = Rejoin { device: 1, channel: 0, fault: Fault::None };
+    holds(with_all_in(vec![rejoin, RELAY, Clean { hospital: 1 }, Clean { hospital: 0 }]));
+    let rejoin = Rejoin { device: 2, channel: 0, fault: Fault::None };
+    holds(with_all_in(vec![rejoin, Clean { hospital: 0 }]));
+}
