@@ -49,9 +49,13 @@ impl Simulation {
         outgoing.rev().find(|one| matches!(one, Submission::Message(_)))
     }
 
-    /// A commit that a copy of a device would make.
+    /// A commit that a copy of a device would make. One that is under way may have been taken, and is no forgery.
     fn commit_of(&self, copy: &mut Device, channel: usize) -> Option<Submission> {
         let id = self.channels[channel].id;
+        let under_way = copy.outgoing(id).ok()?;
+        if under_way.iter().any(|(_, submission)| matches!(submission, Submission::Commit(_))) {
+            return None;
+        }
         copy.refresh(id).ok()?;
         let outgoing = copy.outgoing(id).ok()?.into_iter().map(|(_, submission)| submission);
         outgoing.rev().find(|one| matches!(one, Submission::Commit(_)))
@@ -90,6 +94,10 @@ impl Simulation {
         let id = self.channels[channel].id;
         for (key, submission) in self.world.people[device].client.outgoing(id).unwrap() {
             let Submission::Commit(mut commit) = submission else { continue };
+            // What the hub has taken it knows by the commit's bytes, and looks at nothing else.
+            if self.truth.places.contains_key(&(channel, key)) {
+                continue;
+            }
             match &mut commit.welcome {
                 Some(bytes) if welcome => *bytes = flip(std::mem::take(bytes), at),
                 None if welcome => return,
