@@ -7,7 +7,7 @@ use semblance_core::id::{ChannelId, ConsentId, Digest, ParticipantId};
 use semblance_core::time::Timestamp;
 
 use super::records::{ChannelRow, Message, Phase};
-use super::rows::{self, Rows};
+use super::rows::{self, Rows, Since};
 use super::{Client, ClientError};
 use crate::store::Store;
 use crate::wire::Submission;
@@ -97,7 +97,21 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The store failed.
     pub fn waiting_since(&mut self, channel: ChannelId, now: Timestamp) -> Result<Timestamp, ClientError> {
-        self.without_group(channel, |desk| Ok(desk.rows.waiting_since(now)?))
+        self.without_group(channel, |desk| Ok(desk.rows.since(Since::Waiting, now)?))
+    }
+
+    /// Since when something that the hub took has not come back: the first time that this is asked.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn awaiting_since(&mut self, channel: ChannelId, now: Timestamp) -> Result<Option<Timestamp>, ClientError> {
+        self.without_group(channel, |desk| {
+            if desk.rows.outgoing()?.iter().any(|(_, outgoing)| outgoing.taken) {
+                return Ok(Some(desk.rows.since(Since::Awaiting, now)?));
+            }
+            desk.rows.end(Since::Awaiting)?;
+            Ok(None)
+        })
     }
 
     /// Whether something is missing that has to be fetched from the hub.

@@ -33,7 +33,7 @@ pub use receive::Event;
 pub use records::{Message, Phase};
 
 use self::records::{ChannelRow, Outgoing};
-use self::rows::Rows;
+use self::rows::{Rows, Since};
 use crate::check::{CheckError, Roster, Scene};
 use crate::mls::{self, MlsError};
 use crate::provider::Provider;
@@ -149,7 +149,7 @@ impl<S: Store> Client<S> {
             // Who left, or was let go, may come back as somebody new.
             let phase = if row.phase == Phase::Removed { Phase::Agreed } else { row.phase };
             if row.phase == Phase::Removed {
-                desk.rows.forget_waiting()?;
+                desk.rows.end(Since::Waiting)?;
             }
             Ok(desk.rows.set_channel(&ChannelRow { charter: charter.clone(), phase, ..row })?)
         })?;

@@ -53,6 +53,7 @@ impl<S: Store> Client<S> {
         self.with_group(item.channel, |group, desk| {
             if desk.rows.find_outgoing(item.key)?.is_some_and(|own| own.said.is_none()) {
                 desk.rows.remove_outgoing(item.key)?;
+                desk.rows.clear_taken()?;
                 let next = item.sequence.saturating_add(1);
                 let (epoch, phase) = (group.epoch().as_u64(), Phase::Member);
                 desk.rows.set_channel(&ChannelRow { phase, next, unsafe_since: None, epoch, ..row })?;

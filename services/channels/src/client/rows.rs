@@ -16,6 +16,15 @@ use crate::limits::{MEMBERS_MAX, NAME_BYTES_MAX};
 use crate::store::{KeyValue, StoreError};
 use crate::wire::Submission;
 
+/// What is so since some moment.
+#[derive(Clone, Copy)]
+pub(super) enum Since {
+    /// The device waits to be let in.
+    Waiting = 1,
+    /// The hub took something that has not come back.
+    Awaiting = 2,
+}
+
 /// The rows of one channel.
 pub(super) struct Rows<'a, K> {
     rows: &'a K,
@@ -84,9 +93,9 @@ impl<'a, K: KeyValue> Rows<'a, K> {
         self.rows.delete(&self.key(b'r', participant.as_bytes()))
     }
 
-    /// Since when the device waits to be let in; from now on if it did not.
-    pub(super) fn waiting_since(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
-        let key = self.key(b't', &[]);
+    /// Since when something is so; from now on if it was not.
+    pub(super) fn since(&self, what: Since, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let key = self.key(b't', &[what as u8]);
         if let Some(since) = self.rows.get(&key)?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes) {
             return Ok(Timestamp::from_millis(since));
         }
@@ -94,8 +103,10 @@ impl<'a, K: KeyValue> Rows<'a, K> {
         Ok(now)
     }
 
-    pub(super) fn forget_waiting(&self) -> Result<(), StoreError> {
-        self.rows.delete(&self.key(b't', &[]))
+    /// Something is so no more.
+    pub(super) fn end(&self, what: Since) -> Result<(), StoreError> {
+        let key = self.key(b't', &[what as u8]);
+        if self.rows.get(&key)?.is_some() { self.rows.delete(&key) } else { Ok(()) }
     }
 
     /// Notes that somebody was removed: under this pseudonym they never come back.
@@ -137,6 +148,15 @@ impl<'a, K: KeyValue> Rows<'a, K> {
         let outgoing = self.outgoing()?.into_iter();
         let mut changes = outgoing.filter(|(_, one)| !matches!(one.submission, Submission::Message(_)));
         changes.try_for_each(|(key, _)| self.remove_outgoing(key))
+    }
+
+    /// Forgets what the hub took before this device joined again: it has its place, and does not come any more.
+    pub(super) fn clear_taken(&self) -> Result<(), StoreError> {
+        for (key, outgoing) in self.outgoing()?.into_iter().filter(|(_, one)| one.taken) {
+            self.remove_outgoing(key)?;
+            outgoing.said.map_or(Ok(()), |said| self.remove_waiting(said))?;
+        }
+        Ok(())
     }
 
     /// Forgets everything that was to be said.

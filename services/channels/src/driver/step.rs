@@ -140,6 +140,11 @@ impl<S: Store, L: Line> Driver<S, L> {
         now: Timestamp,
         happened: &mut Vec<(ChannelId, Event)>,
     ) -> Result<(), DriverError> {
+        let awaiting = self.client.awaiting_since(channel, now)?;
+        if awaiting.is_some_and(|since| now.distance(since) >= REJOIN_MILLIS) {
+            // What the hub took comes back in its place; where the queue has forgotten it, the hub tells.
+            self.client.set_missing(channel, true)?;
+        }
         if self.client.is_missing(channel)? && self.phase(channel)? == Some(Phase::Member) {
             self.catch_up(channel, now, happened).await?;
         }

@@ -38,6 +38,9 @@ impl Simulation {
                 ("member", Phase::Member) => {
                     let participant = self.speaker(device, channel).unwrap().participant;
                     members.push((device, participant));
+                    if self.world.people[device].client.waiting(id).unwrap() != 0 {
+                        self.truth.fail(format!("channel {channel}: device {device} never said what it has to say"));
+                    }
                     let authenticator = self.world.people[device].client.authenticator(id).unwrap();
                     epochs.entry(authenticator).or_insert_with(Vec::new).push(device);
                 }

@@ -81,7 +81,7 @@ impl Simulation {
                 Phase::Agreed => alive && at_hub.is_some_and(|state| state != "cut" && state != "gone"),
                 Phase::Broken => at_hub.is_some_and(|state| state == "member" || (alive && state == "pending")),
                 Phase::Rejoining => at_hub.is_some_and(|state| state == "member"),
-                Phase::Member | Phase::Creating => self.outgoing(device, channel) != 0,
+                Phase::Member | Phase::Creating => self.outgoing(device, channel) != 0 || self.awaits(device, channel),
                 Phase::Removed => false,
             }
         })
@@ -105,6 +105,11 @@ impl Simulation {
 
     fn outgoing(&mut self, device: usize, channel: usize) -> usize {
         self.world.people[device].client.outgoing(self.channels[channel].id).unwrap().len()
+    }
+
+    fn awaits(&mut self, device: usize, channel: usize) -> bool {
+        let (id, now) = (self.channels[channel].id, self.world.now);
+        self.world.people[device].client.awaiting_since(id, now).unwrap().is_some()
     }
 
     /// How the hub sees a device that has an open part at its home: "unknown" if not at all.

@@ -141,3 +141,10 @@ fn who_joined_again_and_was_away_too_long_to_see_it_fetches_its_own_commit() {
     let rejoin = Rejoin { device: 2, channel: 0, fault: Fault::None };
     holds(with_all_in(vec![rejoin, Clean { hospital: 0 }]));
 }
+
+#[test]
+fn who_was_away_too_long_to_see_what_it_handed_in_goes_on() {
+    let refresh = Operation::Refresh { device: 2, channel: 0, fault: Fault::None };
+    holds(with_all_in(vec![refresh, Clean { hospital: 0 }, say(2)]));
+    holds(with_all_in(vec![say(2), advance(2), Clean { hospital: 0 }, say(2)]));
+}
