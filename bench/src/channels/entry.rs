@@ -53,6 +53,7 @@ pub(crate) fn enter<S: Store>(group: &mut Group<S>, bytes: &mut Bytes) -> anyhow
     let mut members = std::mem::take(&mut group.members);
     // Who was there lately is told of the work that waits; the founder does it here, as in the other group.
     let (founder, others) = members.split_first_mut().context("nobody is there")?;
+    founder.driver.look_anew();
     let (added, mut add) = Cost::of(|| group.sync(founder));
     added?;
     let (relayed, cost) = Cost::of(|| group.town.borrow_mut().relay());

@@ -12,7 +12,7 @@ use semblance_channels::limits::ADDS_MAX;
 use semblance_channels::office::Queued;
 use semblance_channels::store::{MemoryStore, Store};
 use semblance_channels::testing::NETWORK;
-use semblance_channels::wire::{KeyPackageUpload, Refusal};
+use semblance_channels::wire::KeyPackageUpload;
 
 use super::town::{Handed, LIFE, Papers, Town, TownLine};
 
@@ -151,6 +151,18 @@ impl<S: Store> Group<S> {
         Ok(())
     }
 
+    /// Everybody who is there says their name, as devices do by themselves where somebody came in who cannot know it.
+    pub(crate) fn introduce(&mut self) -> anyhow::Result<()> {
+        let channel = self.town.borrow().channel;
+        for member in &mut self.members {
+            member.driver.client().say(channel, &Content::Introduce { name: "somebody".to_owned() })?;
+        }
+        self.pause();
+        self.sync_all()?;
+        self.town.borrow_mut().relay()?;
+        self.sync_all()
+    }
+
     fn phase(&self, member: &mut Member<S>) -> anyhow::Result<Option<Phase>> {
         Ok(member.driver.phase(self.town.borrow().channel)?)
     }
@@ -178,18 +190,10 @@ impl<S: Store> Group<S> {
         Ok(block_on(member.driver.say(channel, &Content::Text(text.to_owned()), now))?)
     }
 
-    /// The hub takes all that was held, and those who handed it in hear of it.
+    /// The hub takes all that was held.
     pub(crate) fn take_held(&mut self) -> anyhow::Result<()> {
-        let channel = self.town.borrow().channel;
-        let taken = self.town.borrow_mut().take_held()?;
-        for (_, result) in taken {
+        for (_, result) in self.town.borrow_mut().take_held()? {
             result?;
-        }
-        for member in &mut self.members {
-            let client = member.driver.client();
-            for (key, _) in client.outgoing(channel)? {
-                client.answered(channel, key, Ok::<_, Refusal>(()))?;
-            }
         }
         Ok(())
     }
@@ -198,7 +202,6 @@ impl<S: Store> Group<S> {
     pub(crate) fn prepare(&mut self, count: usize, text: &str) -> anyhow::Result<Vec<Handed>> {
         let mut members = std::mem::take(&mut self.members);
         let (mut handed, there) = (Vec::new(), members.len());
-        let channel = self.town.borrow().channel;
         for number in 0..count {
             let member = members.get_mut(number % there.max(1)).context("nobody is there")?;
             self.town.borrow_mut().held = Some(Vec::new());
@@ -207,9 +210,6 @@ impl<S: Store> Group<S> {
             }
             self.say(member, text)?;
             handed.append(&mut self.town.borrow_mut().held.take().unwrap_or_default());
-            for (key, _) in member.driver.client().outgoing(channel)? {
-                member.driver.client().answered(channel, key, Ok::<_, Refusal>(()))?;
-            }
         }
         self.members = members;
         Ok(handed)

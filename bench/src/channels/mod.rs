@@ -136,6 +136,7 @@ fn middle(entries: &[Entry]) -> Entry {
 fn measure<S: Store>(arguments: &Arguments, members: usize, raw: &Raw, make: MakeStore<S>) -> anyhow::Result<Value> {
     report::tell(&format!("{members} members, three hospitals"));
     let mut group = Group::found(members, arguments.there(members), make)?;
+    group.introduce()?;
     let messages = arguments.messages(members);
     let single = talk(&mut group, messages, 1)?;
     let bursts = talk(&mut group, messages.div_ceil(AT_ONCE).max(3), AT_ONCE)?;
@@ -157,6 +158,7 @@ fn measure<S: Store>(arguments: &Arguments, members: usize, raw: &Raw, make: Mak
     if arguments.there(members) > 2 {
         report.insert("follow a commit".into(), beside(entry.follow, raw.entry.follow));
     }
+    group.introduce()?;
     let rate = hub::rate(group, arguments.carried)?;
     report.insert("carried_a_second".into(), json!(round(rate)));
     report.insert("delivered_a_second".into(), json!(round(rate * members as f64)));

@@ -58,3 +58,5 @@ pub const REJOIN_MILLIS: u64 = 10_000;
 /// How long what the ledger says about a channel's members is taken from memory, in milliseconds; far less than
 /// [`WITHDRAWAL_MILLIS`].
 pub const FACTS_FRESH_MILLIS: u64 = 5_000;
+/// How often a device looks after a channel in which nothing but messages has come, in milliseconds.
+pub const LOOK_MILLIS: u64 = 60_000;

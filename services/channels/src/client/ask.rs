@@ -114,6 +114,17 @@ impl<S: Store> Client<S> {
         })
     }
 
+    /// Whether there is nothing to say, to hand in or to fetch.
+    ///
+    /// # Errors
+    /// The channel is not known, or the store failed.
+    pub fn is_quiet(&mut self, channel: ChannelId) -> Result<bool, ClientError> {
+        self.without_group(channel, |desk| {
+            let missing = desk.rows.channel()?.missing;
+            Ok(!missing && desk.rows.waiting()?.is_empty() && desk.rows.outgoing()?.is_empty())
+        })
+    }
+
     /// Whether something is missing that has to be fetched from the hub.
     ///
     /// # Errors

@@ -67,6 +67,8 @@ pub struct Driver<S, L> {
     facts: Facts,
     /// About whom it was asked last in each channel, and when.
     learned: BTreeMap<ChannelId, (Timestamp, BTreeSet<ConsentId>)>,
+    /// When each channel was last looked after as a whole, unless something has happened in it since.
+    looked: BTreeMap<ChannelId, Timestamp>,
     /// When each channel was joined again by itself.
     rejoined: BTreeMap<ChannelId, Timestamp>,
     troubles: Vec<(ChannelId, DriverError)>,
@@ -83,6 +85,7 @@ impl<S: Store, L: Line> Driver<S, L> {
             name,
             facts: Facts::default(),
             learned: BTreeMap::new(),
+            looked: BTreeMap::new(),
             rejoined: BTreeMap::new(),
             troubles: Vec::new(),
         }
@@ -92,6 +95,12 @@ impl<S: Store, L: Line> Driver<S, L> {
     #[must_use]
     pub fn into_client(self) -> Client<S> {
         self.client
+    }
+
+    /// Lets the next step look after every channel as a whole, whatever has come: who waits to be let in, whether this device
+    /// still takes part.
+    pub fn look_anew(&mut self) {
+        self.looked.clear();
     }
 
     /// What went wrong in single channels since it was last asked for: it is tried again, and kept no other channel
@@ -211,7 +220,14 @@ impl<S: Store, L: Line> Driver<S, L> {
     pub async fn sync(&mut self, now: Timestamp) -> Result<Vec<(ChannelId, Event)>, DriverError> {
         let mut happened = Vec::new();
         loop {
+            let before = happened.len();
             let moved = self.pull(false, now, &mut happened).await?;
+            for (channel, event) in happened.iter().skip(before) {
+                // A message that was read asks for nothing; anything else may.
+                if !matches!(event, Event::Message(_)) {
+                    self.looked.remove(channel);
+                }
+            }
             for (channel, _) in self.client.channels()? {
                 match self.advance(channel, now, &mut happened).await {
                     Ok(()) => {}

@@ -7,7 +7,7 @@ use semblance_core::time::Timestamp;
 
 use super::{Driver, DriverError, Line};
 use crate::client::{ClientError, Event, Phase};
-use crate::limits::{FACTS_FRESH_MILLIS, REJOIN_MILLIS, WELCOME_MILLIS};
+use crate::limits::{FACTS_FRESH_MILLIS, LOOK_MILLIS, REJOIN_MILLIS, WELCOME_MILLIS};
 use crate::store::Store;
 use crate::wire::{Answer, DeviceCall, Item, Refusal, Submission};
 
@@ -140,6 +140,10 @@ impl<S: Store, L: Line> Driver<S, L> {
         now: Timestamp,
         happened: &mut Vec<(ChannelId, Event)>,
     ) -> Result<(), DriverError> {
+        let lately = self.looked.get(&channel).is_some_and(|at| now.distance(*at) < LOOK_MILLIS);
+        if lately && self.client.is_quiet(channel)? {
+            return Ok(());
+        }
         let awaiting = self.client.awaiting_since(channel, now)?;
         if awaiting.is_some_and(|since| now.distance(since) >= REJOIN_MILLIS) {
             // What the hub took comes back in its place; where the queue has forgotten it, the hub tells.
@@ -172,7 +176,12 @@ impl<S: Store, L: Line> Driver<S, L> {
             self.learn(&joining).await?;
         }
         match self.client.advance(channel, &admissions, &self.facts, now) {
-            Ok(_) => self.submit(channel).await,
+            Ok(made) => {
+                if !made && admissions.is_empty() {
+                    self.looked.insert(channel, now);
+                }
+                self.submit(channel).await
+            }
             Err(ClientError::Unsafe) => Ok(()),
             Err(error) => Err(error.into()),
         }
