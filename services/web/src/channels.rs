@@ -65,7 +65,9 @@ struct Served {
 
 async fn call(caller: Caller, State(served): State<Served>, request: Request) -> Result<Response, Refused> {
     let body = body(request, &served.bounds).await?;
-    let call = DeviceCall::decode(&body).map_err(|_| Refused(Refusal::Malformed))?;
+    let Ok(call) = DeviceCall::decode(&body) else {
+        return Err(Refused(served.channels.deny_malformed(&caller.device).await));
+    };
     // In a task of its own: a device that goes away leaves nothing half-done.
     let answered = tokio::spawn(async move { served.channels.ask(&caller.device, call).await });
     let answer = answered.await.map_err(|_| Refused(Refusal::Failed))?.map_err(Refused)?;

@@ -184,6 +184,17 @@ async fn a_body_that_is_too_slow_or_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn what_is_no_call_is_refused_and_recorded() {
+    let server = Server::start(Bounds::default(), None).await;
+    let mut connection = server.connect().await;
+    connection.write_all(request("POST", CALL, &server.token, 3).as_bytes()).await.unwrap();
+    connection.write_all(&[255; 3]).await.unwrap();
+    assert!(read_until(&mut connection, "\r\n\r\n").await.starts_with("HTTP/1.1 400"));
+    let rows = server.channels.audit(9).await.unwrap();
+    assert!(rows.iter().any(|(_, _, action, code)| action == "call" && code == "malformed"), "{rows:?}");
+}
+
+#[tokio::test]
 async fn streams_end_when_the_server_stops() {
     let server = Server::start(Bounds { farewell: PATIENCE * 10, ..Bounds::default() }, None).await;
     let mut listening = server.listen().await;

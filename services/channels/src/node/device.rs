@@ -34,6 +34,12 @@ impl ChannelService {
         Refusal::NotAuthorised
     }
 
+    /// Records that a device sent what is no call.
+    pub async fn deny_malformed(&self, device: &Device) -> Refusal {
+        self.deny(format!("device of {}", device.person), "call", None, Refusal::Malformed).await;
+        Refusal::Malformed
+    }
+
     async fn count_stranger(&self, stranger: bool) {
         if stranger {
             self.inner.strangers.add();

@@ -14,7 +14,7 @@ use semblance_channels::node::ChannelService;
 use semblance_channels::office::{DeviceId, Queued};
 use semblance_core::record::Record;
 use tokio::sync::Notify;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{ALL_TOLD, Caller};
@@ -24,6 +24,9 @@ use crate::bounds::Bounds;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Items read from the queue at once.
 const PAGE: usize = 64;
+/// How long items that were read may wait for a slow reader before they are read again: what waits is deleted when a
+/// part ends, and what was read before must not be told long after.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The streams that are open.
 #[derive(Default)]
@@ -89,6 +92,8 @@ pub(super) struct Listener {
     /// The place in the queue up to which everything was told.
     after: u64,
     waiting: VecDeque<Queued>,
+    /// When that was read.
+    read: Instant,
     /// Whether the device knows that nothing more waits.
     all_told: bool,
 }
@@ -108,7 +113,8 @@ impl Listener {
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The token was good a moment ago.
         check.reset();
-        Self { channels, caller, bell, check, place, after, waiting: VecDeque::new(), all_told: false }
+        let (waiting, read) = (VecDeque::new(), Instant::now());
+        Self { channels, caller, bell, check, place, after, waiting, read, all_told: false }
     }
 
     /// The queue, for as long as the device listens and may.
@@ -123,6 +129,9 @@ impl Listener {
             if self.place.ended.is_cancelled() || (due && !self.may_listen().await) {
                 return None;
             }
+            if self.read.elapsed() > FRESH {
+                self.waiting.clear();
+            }
             if let Some(next) = self.waiting.pop_front() {
                 (self.after, self.all_told) = (next.position, false);
                 return Some(Event::default().id(next.position.to_string()).data(BASE64.encode(&next.item.encode())));
@@ -130,6 +139,7 @@ impl Listener {
             // Listen before looking, or what comes in between is heard too late.
             let mut rung = pin!(self.bell.notified());
             rung.as_mut().enable();
+            self.read = Instant::now();
             self.waiting.extend(self.channels.queue(&self.caller.device, self.after, PAGE).await.ok()?);
             if !self.waiting.is_empty() {
                 continue;
