@@ -198,20 +198,29 @@ impl<S: Store> Group<S> {
         Ok(())
     }
 
-    /// What members say, encrypted and handed in but not taken: so many in turn.
+    /// What members say, encrypted and not handed in: so many in turn.
     pub(crate) fn prepare(&mut self, count: usize, text: &str) -> anyhow::Result<Vec<Handed>> {
-        let mut members = std::mem::take(&mut self.members);
-        let (mut handed, there) = (Vec::new(), members.len());
+        let (mut handed, there) = (Vec::new(), self.members.len());
+        let (channel, facts) = {
+            let town = self.town.borrow();
+            (town.channel, town.world.facts.clone())
+        };
         for number in 0..count {
-            let member = members.get_mut(number % there.max(1)).context("nobody is there")?;
-            self.town.borrow_mut().held = Some(Vec::new());
             if number % there == 0 {
                 self.pause();
             }
-            self.say(member, text)?;
-            handed.append(&mut self.town.borrow_mut().held.take().unwrap_or_default());
+            let member = self.members.get_mut(number % there.max(1)).context("nobody is there")?;
+            let mut town = self.town.borrow_mut();
+            let (now, papers) = (town.world.now, member.papers);
+            let speaker = town.hospital(papers.hospital)?.office.speaker(papers.device, channel, now)?.0;
+            let client = member.driver.client();
+            client.say(channel, &Content::Text(text.to_owned()))?;
+            client.advance(channel, &[], &facts, now)?;
+            for (key, submission) in client.outgoing(channel)? {
+                client.answered(channel, key, Ok(()))?;
+                handed.push((channel, speaker.clone(), submission));
+            }
         }
-        self.members = members;
         Ok(handed)
     }
 
