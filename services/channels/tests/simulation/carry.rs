@@ -171,10 +171,7 @@ impl Simulation {
             match self.world.people[device].client.receive(item, &self.world.facts, now) {
                 Ok(events) => self.heard(device, id, events),
                 // What is missing is gone: only joining again helps.
-                Err(ClientError::Gap { .. }) => {
-                    self.truth.cut_off.insert((device, channel));
-                    return false;
-                }
+                Err(ClientError::Gap { .. }) => return false,
                 Err(error) => {
                     self.truth.fail(format!("device {device} cannot catch up: {error}"));
                     return false;

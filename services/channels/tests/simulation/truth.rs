@@ -45,8 +45,6 @@ pub(crate) struct Truth {
     pub(crate) set_back: BTreeSet<(usize, usize)>,
     /// Hospitals that forgot what nobody fetched for thirty days.
     pub(crate) cleaned: BTreeSet<usize>,
-    /// Devices that miss what no hub has any more.
-    pub(crate) cut_off: BTreeSet<(usize, usize)>,
     /// Since when nothing goes wrong any more.
     pub(crate) healed: Timestamp,
     pub(crate) failures: Vec<String>,
