@@ -23,6 +23,8 @@ use semblance_core::time::Timestamp;
 use zeroize::Zeroizing;
 
 pub use person::Person;
+#[cfg(test)]
+pub(crate) use service::Nowhere;
 pub use service::service;
 
 use crate::office::Office;

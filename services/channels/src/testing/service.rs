@@ -20,18 +20,22 @@ use crate::wire::{Answer, Facts, HubCall, Refusal};
 pub fn service(clock: Arc<dyn Clock>) -> (ChannelService, Arc<Mutex<Office>>) {
     let random = Arc::new(SeededSource::new([3; 32]));
     let Ok(office) = Office::in_memory(NETWORK, organisation("north"), random) else { panic!("SQLite failed") };
-    let authority = Arc::new(Nowhere(SigningKey::from_seed(&[3; 32])));
+    let authority = Arc::new(Nowhere { signing: SigningKey::from_seed(&[3; 32]), facts: Facts::default() });
     let office = Arc::new(Mutex::new(office));
     let parts = Parts { office: Arc::clone(&office), authority, peers: Arc::new(Nobody), clock };
     (ChannelService::open(parts), office)
 }
 
-struct Nowhere(SigningKey);
+/// A hospital whose people take part nowhere, and what its ledger says of consents, whichever it is asked about.
+pub(crate) struct Nowhere {
+    pub(crate) signing: SigningKey,
+    pub(crate) facts: Facts,
+}
 
 #[async_trait]
 impl Authority for Nowhere {
     async fn facts(&self, _: &BTreeSet<ConsentId>) -> Result<Facts, AuthorityError> {
-        Ok(Facts::default())
+        Ok(self.facts.clone())
     }
 
     async fn parts(&self, _: &str, _: PersonRole) -> Result<Vec<Part>, AuthorityError> {
@@ -39,7 +43,7 @@ impl Authority for Nowhere {
     }
 
     fn attest(&self, leaf: LeafAttestation) -> SignedBytes {
-        leaf.sign(&self.0).into_parts().1
+        leaf.sign(&self.signing).into_parts().1
     }
 
     async fn pledge(&self, _: LeafPledge) -> Result<Option<SignedBytes>, AuthorityError> {
@@ -47,7 +51,7 @@ impl Authority for Nowhere {
     }
 
     fn revoke(&self, revocation: LeafRevocation) -> SignedBytes {
-        revocation.sign(&self.0).into_parts().1
+        revocation.sign(&self.signing).into_parts().1
     }
 }
 

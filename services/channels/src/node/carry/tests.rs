@@ -1,47 +1,18 @@
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use semblance_core::attestation::{LeafAttestation, LeafPledge, LeafRevocation, PersonRole};
-use semblance_core::id::{ChannelId, ConsentId, Digest, OrganisationId, ParticipantId};
+use semblance_core::attestation::PersonRole;
+use semblance_core::id::{ChannelId, Digest, OrganisationId, ParticipantId};
 use semblance_core::random::SeededSource;
 use semblance_core::record::Record;
-use semblance_core::signature::{SignedBytes, SigningKey, Statement};
+use semblance_core::signature::SigningKey;
 use semblance_core::time::{ManualClock, Timestamp};
 
-use crate::node::{Authority, AuthorityError, ChannelService, Part, Parts, Peers};
+use crate::node::{ChannelService, Parts, Peers};
 use crate::office::{Delivery, Office};
-use crate::testing::{NETWORK, organisation};
+use crate::testing::{NETWORK, Nowhere, organisation};
 use crate::wire::{Answer, Body, Facts, HubCall, Item, Refusal};
-
-/// A hospital whose ledger knows one other hospital.
-struct Town(SigningKey);
-
-#[async_trait]
-impl Authority for Town {
-    async fn facts(&self, _: &BTreeSet<ConsentId>) -> Result<Facts, AuthorityError> {
-        let mut facts = Facts::default();
-        facts.hospitals.insert(organisation("south"), vec![self.0.verifying_key()]);
-        Ok(facts)
-    }
-
-    async fn parts(&self, _: &str, _: PersonRole) -> Result<Vec<Part>, AuthorityError> {
-        Ok(Vec::new())
-    }
-
-    fn attest(&self, leaf: LeafAttestation) -> SignedBytes {
-        leaf.sign(&self.0).into_parts().1
-    }
-
-    async fn pledge(&self, _: LeafPledge) -> Result<Option<SignedBytes>, AuthorityError> {
-        Ok(None)
-    }
-
-    fn revoke(&self, revocation: LeafRevocation) -> SignedBytes {
-        revocation.sign(&self.0).into_parts().1
-    }
-}
 
 /// One peer never answers, one takes nothing, and the others take everything.
 #[derive(Default)]
@@ -69,9 +40,12 @@ impl Peers for Streets {
 fn service() -> (ChannelService, Arc<Mutex<Office>>) {
     let random = Arc::new(SeededSource::new([2; 32]));
     let office = Arc::new(Mutex::new(Office::in_memory(NETWORK, organisation("north"), random).unwrap()));
+    let signing = SigningKey::from_seed(&[2; 32]);
+    let mut facts = Facts::default();
+    facts.hospitals.insert(organisation("south"), vec![signing.verifying_key()]);
     let service = ChannelService::open(Parts {
         office: Arc::clone(&office),
-        authority: Arc::new(Town(SigningKey::from_seed(&[2; 32]))),
+        authority: Arc::new(Nowhere { signing, facts }),
         peers: Arc::new(Streets::default()),
         clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000))),
     });
