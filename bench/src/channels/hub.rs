@@ -71,7 +71,7 @@ fn carry(hub: &Mutex<Office>, home: &mut Office, now: semblance_core::time::Time
         return Ok(false);
     }
     let number = deliver(home, &source, outbound, now)?;
-    lock(hub).acknowledged(home.organisation(), number, now)?;
+    lock(hub).acknowledged(home.organisation(), number);
     Ok(true)
 }
 

@@ -162,7 +162,10 @@ impl Town {
         let mut speaker = None;
         match &call {
             DeviceCall::Kept(position) => {
-                return at_home(&mut |office| office.keep_until(papers.device, *position, now).map(|()| Answer::Done));
+                return at_home(&mut |office| {
+                    office.keep_until(papers.device, *position);
+                    Ok(Answer::Done)
+                });
             }
             DeviceCall::Submit(channel, submission) => {
                 at_home(&mut |office| {
@@ -211,7 +214,7 @@ pub(crate) fn carry(hub: &mut Office, home: &mut Office, now: Timestamp) -> anyh
     }
     let source = hub.organisation().clone();
     let number = deliver(home, &source, outbound, now)?;
-    hub.acknowledged(home.organisation(), number, now)?;
+    hub.acknowledged(home.organisation(), number);
     Ok(true)
 }
 

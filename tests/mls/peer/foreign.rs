@@ -96,7 +96,7 @@ impl Foreign {
             self.receive(&waiting.item);
             self.kept = waiting.position;
         }
-        office.keep_until(self.device, self.kept, world.now).unwrap();
+        office.keep_until(self.device, self.kept);
         !queued.is_empty()
     }
 

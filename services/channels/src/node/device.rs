@@ -116,7 +116,7 @@ impl ChannelService {
             DeviceCall::Leave(channel) => self.leave(device, channel).await,
             DeviceCall::Facts(consents) => self.facts(consents.into_iter().collect()).await.map(Answer::Facts),
             DeviceCall::Kept(position) => {
-                self.office(move |office, now| office.keep_until(name, position, now)).await?;
+                self.office(move |office, _| Ok(office.keep_until(name, position))).await?;
                 Ok(Answer::Done)
             }
             DeviceCall::PutPiece(channel, piece) => {

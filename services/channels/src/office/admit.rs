@@ -35,7 +35,7 @@ impl Office {
     /// # Errors
     /// This node is not its hub.
     pub fn has_group(&mut self, channel: ChannelId, now: Timestamp) -> Result<bool, OfficeError> {
-        self.step(now, |desk| Ok(desk.channel(channel)?.created.is_some()))
+        self.look(now, |desk| Ok(desk.channel(channel)?.created.is_some()))
     }
 
     /// Those who wait to be added, for a member to add.
@@ -48,7 +48,7 @@ impl Office {
         from: &Speaker,
         now: Timestamp,
     ) -> Result<Vec<Admission>, OfficeError> {
-        self.unsynced_step(now, |desk| {
+        self.look(now, |desk| {
             desk.speaking(channel, from)?;
             desk.admissions(channel)
         })

@@ -39,7 +39,7 @@ impl Office {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<(Timestamp, String, String, String)>, OfficeError> {
-        self.step(now, |desk| {
+        self.look(now, |desk| {
             let mut statement =
                 desk.db.prepare_cached("SELECT at, actor, action, code FROM audit ORDER BY id DESC LIMIT ?1")?;
             let rows = statement.query_map([limit as i64], |row| {

@@ -69,7 +69,7 @@ impl Office {
         (digest, number): (Digest, u64),
         now: Timestamp,
     ) -> Result<Piece, OfficeError> {
-        self.step(now, |desk| {
+        self.look(now, |desk| {
             desk.speaking(channel, from)?;
             let found = desk
                 .db

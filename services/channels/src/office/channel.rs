@@ -59,7 +59,7 @@ impl Office {
     /// # Errors
     /// No such channel, or the database failed.
     pub fn charter(&mut self, channel: ChannelId, now: Timestamp) -> Result<Charter, OfficeError> {
-        self.step(now, |desk| desk.charter(channel))
+        self.look(now, |desk| desk.charter(channel))
     }
 }
 

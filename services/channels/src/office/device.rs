@@ -12,9 +12,8 @@ use semblance_core::record::Record;
 use semblance_core::time::Timestamp;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::channel::{damaged, millis, unsigned};
+use super::channel::{damaged, millis};
 use super::{Desk, Office, OfficeError, Speaker};
-use crate::limits::MESSAGES_A_MINUTE;
 use crate::wire::Refusal;
 
 /// The random name of a device, known to its hospital alone.
@@ -92,7 +91,7 @@ impl Office {
     /// # Errors
     /// None's.
     pub fn authenticate(&mut self, token: &Token, now: Timestamp) -> Result<Device, OfficeError> {
-        self.step(now, |desk| {
+        self.look(now, |desk| {
             let found = desk
                 .db
                 .prepare_cached("SELECT device, person, role FROM devices WHERE token = ?1 AND state = 'active'")?
@@ -115,7 +114,7 @@ impl Office {
         device: DeviceId,
         now: Timestamp,
     ) -> Result<Vec<(ChannelId, ParticipantId, OrganisationId)>, OfficeError> {
-        self.step(now, |desk| desk.open_leaves(device))
+        self.look(now, |desk| desk.open_leaves(device))
     }
 
     /// As whom a device speaks in a channel, and to which hub.
@@ -132,38 +131,6 @@ impl Office {
         let found = channels.into_iter().find(|(one, _, _)| *one == channel);
         let (_, participant, hub) = found.ok_or(Refusal::NotMember)?;
         Ok((Speaker { hospital: self.organisation.clone(), participant }, hub))
-    }
-
-    /// Counts that a device speaks, over all its channels.
-    ///
-    /// # Errors
-    /// It spoke too often in this minute.
-    pub fn count_spoken(&mut self, device: DeviceId, now: Timestamp) -> Result<(), OfficeError> {
-        self.count(device, "message", now)
-    }
-
-    /// Counts that a device commits, over all its channels: as often as it may speak.
-    ///
-    /// # Errors
-    /// It committed too often in this minute.
-    pub fn count_commits(&mut self, device: DeviceId, now: Timestamp) -> Result<(), OfficeError> {
-        self.count(device, "commit", now)
-    }
-
-    fn count(&mut self, device: DeviceId, what: &str, now: Timestamp) -> Result<(), OfficeError> {
-        self.unsynced_step(now, |desk| {
-            let count: i64 = desk
-                .db
-                .prepare_cached(
-                    "INSERT INTO spoken (device, minute, what, count) VALUES (?1, ?2, ?3, 1)
-                     ON CONFLICT (device, minute, what) DO UPDATE SET count = count + 1 RETURNING count",
-                )?
-                .query_row(params![device.0, millis(now) / 60_000, what], |row| row.get(0))?;
-            if unsigned(count) > u64::from(MESSAGES_A_MINUTE) {
-                return Err(Refusal::TooMany.into());
-            }
-            Ok(())
-        })
     }
 
     /// Takes a device's token away, and nothing else: [`Office::lose_device`] ends its parts as well.

@@ -97,7 +97,7 @@ impl Office {
     /// # Errors
     /// The database failed.
     pub fn consents(&mut self, now: Timestamp) -> Result<BTreeSet<ConsentId>, OfficeError> {
-        self.step(now, |desk| {
+        self.look(now, |desk| {
             let mut statement = desk.db.prepare_cached(
                 "SELECT consent FROM leaves WHERE state IN ('pending', 'member')
                  UNION SELECT consent FROM own_leaves WHERE state = 'open'",
@@ -116,7 +116,7 @@ impl Office {
         channel: ChannelId,
         now: Timestamp,
     ) -> Result<BTreeSet<ConsentId>, OfficeError> {
-        self.step(now, |desk| desk.consents_at_stake(channel))
+        self.look(now, |desk| desk.consents_at_stake(channel))
     }
 }
 

@@ -16,11 +16,13 @@ mod create;
 mod deliver;
 mod device;
 mod end;
+mod kept;
 mod leaf;
 mod message;
 mod outbox;
 mod packages;
 mod queue;
+mod spoken;
 mod tree;
 mod withdrawn;
 
@@ -83,8 +85,9 @@ pub struct Office {
     random: Arc<dyn RandomSource>,
     /// Groups as of the last transaction that succeeded.
     groups: Groups,
-    /// Whether the connection syncs each transaction to the disk.
-    synced: bool,
+    /// What was kept elsewhere and is forgotten here with the next transaction.
+    kept: kept::Kept,
+    spoken: spoken::Spoken,
     /// Whether numbers have been raised above all that were given out before this program started.
     raised: bool,
 }
@@ -171,7 +174,8 @@ impl Office {
             crypto: RustCrypto::default(),
             random,
             groups: Groups::new(),
-            synced: true,
+            kept: kept::Kept::default(),
+            spoken: spoken::Spoken::default(),
             raised: false,
         })
     }
@@ -207,29 +211,27 @@ impl Office {
         now: Timestamp,
         step: impl FnOnce(&mut Desk<'_>) -> Result<R, OfficeError>,
     ) -> Result<R, OfficeError> {
-        self.sync(true)?;
         let mut results = self.steps(now, std::iter::once(step))?;
         results.pop().unwrap_or(Err(Refusal::Failed.into()))
     }
 
-    /// As [`Office::step`], without waiting for the disk: for what does no harm if it is lost with the power, because
-    /// it is said again or only counts. It is lost from the end alone, and never after a later step that was synced.
-    fn unsynced_step<R>(
+    /// Looks at what is there, as of one moment, and changes nothing.
+    fn look<R>(
         &mut self,
         now: Timestamp,
-        step: impl FnOnce(&mut Desk<'_>) -> Result<R, OfficeError>,
+        look: impl FnOnce(&Desk<'_>) -> Result<R, OfficeError>,
     ) -> Result<R, OfficeError> {
-        self.sync(false)?;
-        let mut results = self.steps(now, std::iter::once(step))?;
-        results.pop().unwrap_or(Err(Refusal::Failed.into()))
-    }
-
-    fn sync(&mut self, synced: bool) -> Result<(), OfficeError> {
-        if self.synced != synced {
-            self.connection.pragma_update(None, "synchronous", if synced { "FULL" } else { "NORMAL" })?;
-            self.synced = synced;
-        }
-        Ok(())
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+        look(&Desk {
+            db: &transaction,
+            network: self.network,
+            organisation: &self.organisation,
+            crypto: &self.crypto,
+            random: self.random.as_ref(),
+            groups: &mut self.groups,
+            changed: Vec::new(),
+            now,
+        })
     }
 
     /// Runs several steps in one transaction, each of which succeeds or fails by itself; none has happened before
@@ -245,6 +247,7 @@ impl Office {
         }
         let mut groups = std::mem::take(&mut self.groups);
         let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.kept.forget(&transaction)?;
         let mut results = Vec::new();
         for step in steps {
             let savepoint = transaction.savepoint()?;
@@ -264,6 +267,7 @@ impl Office {
             results.push(result);
         }
         transaction.commit()?;
+        self.kept.settle();
         self.groups = groups;
         Ok(results)
     }
@@ -286,7 +290,6 @@ impl Office {
                 Submission::Message(message) => desk.message(channel, &from, &message),
             }
         });
-        self.sync(true)?;
         self.steps(now, steps)
     }
 }

@@ -61,11 +61,19 @@ impl Office {
     /// # Errors
     /// The database failed.
     pub fn peers(&mut self, now: Timestamp) -> Result<Vec<OrganisationId>, OfficeError> {
-        self.unsynced_step(now, |desk| {
-            let mut statement = desk.db.prepare_cached("SELECT DISTINCT peer FROM outbox")?;
-            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-            rows.map(|peer| Ok(OrganisationId::new(&peer?).map_err(damaged)?)).collect()
-        })
+        let waiting = self.look(now, |desk| {
+            let mut statement = desk.db.prepare_cached("SELECT peer, max(number) FROM outbox GROUP BY peer")?;
+            let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, unsigned(row.get(1)?))))?;
+            rows.map(|row| row.map_err(OfficeError::from)).collect::<Result<Vec<_>, _>>()
+        })?;
+        let mut peers = Vec::new();
+        for (peer, last) in waiting {
+            let peer = OrganisationId::new(&peer).map_err(damaged)?;
+            if last > self.kept.by_peer(&peer) {
+                peers.push(peer);
+            }
+        }
+        Ok(peers)
     }
 
     /// What waits for a peer, the oldest first.
@@ -78,11 +86,12 @@ impl Office {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Outbound>, OfficeError> {
-        self.unsynced_step(now, |desk| {
-            let mut statement = desk
-                .db
-                .prepare_cached("SELECT number, delivery FROM outbox WHERE peer = ?1 ORDER BY number LIMIT ?2")?;
-            let rows = statement.query_map(params![peer.as_str(), limit as i64], |row| {
+        let kept = self.kept.by_peer(peer);
+        self.look(now, |desk| {
+            let mut statement = desk.db.prepare_cached(
+                "SELECT number, delivery FROM outbox WHERE peer = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
+            )?;
+            let rows = statement.query_map(params![peer.as_str(), signed(kept), limit as i64], |row| {
                 Ok((unsigned(row.get(0)?), row.get::<_, Vec<u8>>(1)?))
             })?;
             let outbound = |(number, bytes): (u64, Vec<u8>)| {
@@ -93,17 +102,8 @@ impl Office {
     }
 
     /// Notes that a peer took everything up to a number.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn acknowledged(&mut self, peer: &OrganisationId, number: u64, now: Timestamp) -> Result<(), OfficeError> {
-        // If it is lost, the peer is told again and passes over what it took.
-        self.unsynced_step(now, |desk| {
-            desk.db
-                .prepare_cached("DELETE FROM outbox WHERE peer = ?1 AND number <= ?2")?
-                .execute(params![peer.as_str(), signed(number)])?;
-            Ok(())
-        })
+    pub fn acknowledged(&mut self, peer: &OrganisationId, number: u64) {
+        self.kept.note_peer(peer, number);
     }
 
     /// Takes deliveries from another hospital's hub, in their order; those that were taken before are passed over.

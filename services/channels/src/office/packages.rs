@@ -74,7 +74,7 @@ impl Office {
     /// # Errors
     /// The database failed.
     pub fn packages_left(&mut self, device: DeviceId, now: Timestamp) -> Result<u64, OfficeError> {
-        self.step(now, |desk| {
+        self.look(now, |desk| {
             if !desk.has_last_resort(device)? {
                 return Ok(0);
             }
@@ -99,7 +99,7 @@ impl Office {
         channel: ChannelId,
         now: Timestamp,
     ) -> Result<Option<(ParticipantId, Option<Timestamp>)>, OfficeError> {
-        self.step(now, |desk| {
+        self.look(now, |desk| {
             let found = desk
                 .db
                 .prepare_cached(

@@ -1,6 +1,6 @@
 //! Devices' queues: at least once, in order, until the device says that it has kept them.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use semblance_core::id::{ChannelId, ConsentId, Digest, OrganisationId, ParticipantId};
 use semblance_core::record::Record;
 use semblance_core::time::Timestamp;
@@ -36,7 +36,8 @@ impl Office {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Queued>, OfficeError> {
-        self.unsynced_step(now, |desk| {
+        let after = after.max(self.kept.by_device(device));
+        self.look(now, |desk| {
             if !desk.is_active(device)? {
                 return Err(Refusal::NotAuthorised.into());
             }
@@ -54,13 +55,9 @@ impl Office {
         })
     }
 
-    /// Forgets what a device has kept, up to a place in its queue.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn keep_until(&mut self, device: DeviceId, position: u64, now: Timestamp) -> Result<(), OfficeError> {
-        // If it is lost, what was kept is delivered again and passed over.
-        self.unsynced_step(now, |desk| desk.drop_until(device.as_bytes(), signed(position)))
+    /// Notes what a device has kept, up to a place in its queue: it is not delivered again.
+    pub fn keep_until(&mut self, device: DeviceId, position: u64) {
+        self.kept.note_device(device, position);
     }
 
     /// Forgets what nobody fetched for thirty days, what a hub delivered as long ago, key packages that have expired, and
@@ -78,7 +75,6 @@ impl Office {
                 "DELETE FROM items WHERE at < ?1 AND sequence <=
                      (SELECT sequence FROM commits WHERE commits.channel = items.channel ORDER BY epoch DESC LIMIT 1)",
                 "DELETE FROM blobs WHERE at < ?1",
-                "DELETE FROM spoken WHERE minute < ?1 / 60000",
             ] {
                 desk.db.prepare_cached(sql)?.execute([before])?;
             }
@@ -90,19 +86,18 @@ impl Office {
     }
 }
 
-impl Desk<'_> {
-    /// Forgets what waits for a device up to a place in its queue.
-    fn drop_until(&self, device: &[u8; 16], position: i64) -> Result<(), OfficeError> {
-        let mut statement =
-            self.db.prepare_cached("DELETE FROM queue WHERE device = ?1 AND position <= ?2 RETURNING item")?;
-        let rows = statement.query_map(params![device, position], |row| row.get::<_, i64>(0))?;
-        let items = rows.collect::<Result<Vec<_>, _>>()?;
-        let mut drop = self.db.prepare_cached(
-            "DELETE FROM held WHERE item = ?1 AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.item = held.item)",
-        )?;
-        items.into_iter().try_for_each(|item| Ok(drop.execute([item]).map(|_| ())?))
-    }
+/// Forgets what waits for a device up to a place in its queue.
+pub(super) fn drop_until(db: &Connection, device: &[u8; 16], position: i64) -> Result<(), OfficeError> {
+    let mut statement = db.prepare_cached("DELETE FROM queue WHERE device = ?1 AND position <= ?2 RETURNING item")?;
+    let rows = statement.query_map(params![device, position], |row| row.get::<_, i64>(0))?;
+    let items = rows.collect::<Result<Vec<_>, _>>()?;
+    let mut drop = db.prepare_cached(
+        "DELETE FROM held WHERE item = ?1 AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.item = held.item)",
+    )?;
+    items.into_iter().try_for_each(|item| Ok(drop.execute([item]).map(|_| ())?))
+}
 
+impl Desk<'_> {
     /// Drops the oldest of what waits for a device beyond so many items.
     fn trim_queue(&self, device: &[u8; 16], most: u64) -> Result<(), OfficeError> {
         let beyond: Option<i64> = self
@@ -110,7 +105,7 @@ impl Desk<'_> {
             .prepare_cached("SELECT position FROM queue WHERE device = ?1 ORDER BY position DESC LIMIT 1 OFFSET ?2")?
             .query_row(params![device, signed(most)], |row| row.get(0))
             .optional()?;
-        beyond.map_or(Ok(()), |position| self.drop_until(device, position))
+        beyond.map_or(Ok(()), |position| drop_until(self.db, device, position))
     }
 
     fn drop_unwanted(&self) -> Result<(), OfficeError> {

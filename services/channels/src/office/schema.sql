@@ -162,15 +162,6 @@ CREATE TABLE queue (
 CREATE INDEX queue_by_item ON queue (item);
 CREATE INDEX queue_by_device ON queue (device, position);
 
--- How often a device spoke or committed, minute by minute.
-CREATE TABLE spoken (
-    device BLOB NOT NULL,
-    minute INTEGER NOT NULL,
-    what   TEXT NOT NULL CHECK (what IN ('message', 'commit')),
-    count  INTEGER NOT NULL,
-    PRIMARY KEY (device, minute, what)
-) STRICT, WITHOUT ROWID;
-
 -- Encrypted attachments, in pieces of equal size but the last; whole ones have been compared with their digest.
 CREATE TABLE blobs (
     digest  BLOB NOT NULL CHECK (length(digest) = 32),

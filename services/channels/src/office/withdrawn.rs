@@ -13,7 +13,7 @@ impl Office {
     /// # Errors
     /// The database failed.
     pub fn next_block(&mut self, now: Timestamp) -> Result<u64, OfficeError> {
-        self.step(now, |desk| {
+        self.look(now, |desk| {
             let found = desk
                 .db
                 .prepare_cached("SELECT value FROM settings WHERE name = 'next-block'")?
@@ -62,7 +62,7 @@ impl Office {
         consent: ConsentId,
         now: Timestamp,
     ) -> Result<Option<(TransactionId, Timestamp)>, OfficeError> {
-        self.step(now, |desk| {
+        self.look(now, |desk| {
             let found = desk
                 .db
                 .prepare_cached("SELECT transaction_id, at FROM withdrawn WHERE consent = ?1")?

@@ -84,7 +84,7 @@ impl World {
                 continue;
             };
             if let Ok(number) = target.office.take(&source, &outbound, now) {
-                let _ = self.hospitals[from].office.acknowledged(&peer, number, now);
+                self.hospitals[from].office.acknowledged(&peer, number);
             }
         }
     }
@@ -117,7 +117,7 @@ impl World {
             }
         }
         let kept = one.kept;
-        let _ = self.hospitals[one.hospital].office.keep_until(one.device, kept, now);
+        self.hospitals[one.hospital].office.keep_until(one.device, kept);
         any
     }
 

@@ -48,7 +48,7 @@ impl Simulation {
             if let Relaying::AnswerLost = way {
                 self.counts.add("acknowledgements lost");
             } else {
-                self.world.hospitals[from].office.acknowledged(&peer, number, now).unwrap();
+                self.world.hospitals[from].office.acknowledged(&peer, number);
             }
         }
     }
@@ -134,10 +134,10 @@ impl Simulation {
             return;
         }
         let person = &self.world.people[device];
-        let (id, now) = (person.device, self.world.now);
+        let id = person.device;
         let home = &mut self.world.hospitals[person.hospital];
         if home.up {
-            home.office.keep_until(id, kept, now).unwrap();
+            home.office.keep_until(id, kept);
         }
     }
 

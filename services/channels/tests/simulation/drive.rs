@@ -64,9 +64,9 @@ impl Simulation {
                 Ok(Answer::Facts(Facts { hospitals: self.world.facts.hospitals.clone(), consents }))
             }
             DeviceCall::Kept(position) => {
-                let (person, now) = (&self.world.people[device], self.world.now);
-                let kept = self.world.hospitals[person.hospital].office.keep_until(person.device, position, now);
-                refused(kept).map(|()| Answer::Done)
+                let person = &self.world.people[device];
+                self.world.hospitals[person.hospital].office.keep_until(person.device, position);
+                Ok(Answer::Done)
             }
             DeviceCall::Join { channel, .. } => self.join(device, channel),
             DeviceCall::Submit(channel, submission) => {

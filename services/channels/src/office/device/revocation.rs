@@ -26,7 +26,7 @@ impl Office {
     /// # Errors
     /// The database failed.
     pub fn list_devices(&mut self, person: &str, now: Timestamp) -> Result<Vec<Registered>, OfficeError> {
-        self.step(now, |desk| {
+        self.look(now, |desk| {
             let mut statement = desk.db.prepare_cached(
                 "SELECT device, role, state = 'active', at FROM devices WHERE person = ?1 ORDER BY at DESC, device",
             )?;
@@ -114,7 +114,7 @@ impl Office {
     /// # Errors
     /// The database failed.
     pub fn hubs_to_tell(&mut self, now: Timestamp) -> Result<Vec<OrganisationId>, OfficeError> {
-        self.unsynced_step(now, |desk| {
+        self.look(now, |desk| {
             let mut statement = desk.db.prepare_cached("SELECT DISTINCT hub FROM revocations")?;
             let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
             rows.map(|hub| Ok(OrganisationId::new(&hub?).map_err(damaged)?)).collect()
@@ -130,7 +130,7 @@ impl Office {
         hub: &OrganisationId,
         now: Timestamp,
     ) -> Result<Vec<(OwnLeaf, SignedBytes)>, OfficeError> {
-        self.unsynced_step(now, |desk| {
+        self.look(now, |desk| {
             let mut statement =
                 desk.db.prepare_cached("SELECT channel, participant, revocation FROM revocations WHERE hub = ?1")?;
             let rows = statement.query_map([hub.as_str()], |row| {
@@ -156,7 +156,7 @@ impl Office {
         now: Timestamp,
     ) -> Result<(), OfficeError> {
         // If it is lost, the hub is told again, which changes nothing.
-        self.unsynced_step(now, |desk| {
+        self.step(now, |desk| {
             desk.db
                 .prepare_cached("DELETE FROM revocations WHERE channel = ?1 AND participant = ?2")?
                 .execute(params![channel.as_bytes(), participant.as_bytes()])?;

@@ -1,0 +1,57 @@
+//! How often the devices of this hospital speak and commit, over all their channels.
+
+use std::collections::BTreeMap;
+
+use semblance_core::time::Timestamp;
+
+use super::device::DeviceId;
+use super::{Office, OfficeError};
+use crate::limits::MESSAGES_A_MINUTE;
+use crate::wire::Refusal;
+
+/// Counts of the present minute. They stand in memory: a program that starts again counts anew, while the hub counts
+/// each leaf by what stands in the channel's order.
+#[derive(Default)]
+pub(super) struct Spoken {
+    minute: u64,
+    counts: BTreeMap<(DeviceId, What), u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Message,
+    Commit,
+}
+
+impl Spoken {
+    fn count(&mut self, device: DeviceId, what: What, now: Timestamp) -> Result<(), OfficeError> {
+        let minute = now.millis() / 60_000;
+        if self.minute != minute {
+            *self = Self { minute, counts: BTreeMap::new() };
+        }
+        let count = self.counts.entry((device, what)).or_default();
+        if *count >= MESSAGES_A_MINUTE {
+            return Err(Refusal::TooMany.into());
+        }
+        *count += 1;
+        Ok(())
+    }
+}
+
+impl Office {
+    /// Counts that a device speaks, over all its channels.
+    ///
+    /// # Errors
+    /// It spoke too often in this minute.
+    pub fn count_spoken(&mut self, device: DeviceId, now: Timestamp) -> Result<(), OfficeError> {
+        self.spoken.count(device, What::Message, now)
+    }
+
+    /// Counts that a device commits, over all its channels: as often as it may speak.
+    ///
+    /// # Errors
+    /// It committed too often in this minute.
+    pub fn count_commits(&mut self, device: DeviceId, now: Timestamp) -> Result<(), OfficeError> {
+        self.spoken.count(device, What::Commit, now)
+    }
+}
