@@ -2,8 +2,9 @@
 //!
 //! Three hospitals' offices stand on disk, and every transaction of theirs is synced. Devices are led by the same driver
 //! as a browser's; only the network in between is missing. openmls alone does the same cryptography with the same
-//! settings and its own storage in memory: what it does not do is the hub, the disk, the queues and the proofs. In a
-//! large group some members alone are there; what they take is scaled to the whole group.
+//! settings, and keeps its state where the devices do: in memory, or each in a synced database of its own. What it does
+//! not do is the hub, the queues and the proofs. In a large group some members alone are there; what they take is scaled
+//! to the whole group.
 
 mod entry;
 mod group;
@@ -75,16 +76,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut report = Map::new();
     for &members in &arguments.members {
         anyhow::ensure!(members > 1, "a group has at least two members");
-        report::tell(&format!("{members} members, openmls alone"));
-        let raw = Raw::measure(arguments, members)?;
         for &devices in &arguments.devices {
             let (name, report_one) = match devices {
-                Devices::Memory => ("memory", measure(arguments, members, &raw, in_memory)?),
+                Devices::Memory => ("memory", measure(arguments, members, in_memory)?),
                 Devices::Disk if members >= MANY => {
                     report::tell("SKIPPED devices on disk: so many databases are not on one disk");
                     continue;
                 }
-                Devices::Disk => ("disk", measure(arguments, members, &raw, on_disk)?),
+                Devices::Disk => ("disk", measure(arguments, members, on_disk)?),
             };
             report.insert(format!("{members} members, devices in {name}").replace("in disk", "on disk"), report_one);
         }
@@ -118,8 +117,8 @@ struct Raw {
 }
 
 impl Raw {
-    fn measure(arguments: &Arguments, members: usize) -> anyhow::Result<Self> {
-        let mut group = RawGroup::found(members, arguments.there(members))?;
+    fn measure<S: Store>(arguments: &Arguments, members: usize, make: MakeStore<S>) -> anyhow::Result<Self> {
+        let mut group = RawGroup::found(members, arguments.there(members), make)?;
         let plain = Content::Text(TEXT.to_owned()).encode();
         let costs = (0..arguments.messages(members)).map(|number| group.talk(number, &plain));
         let talk = median(&costs.collect::<anyhow::Result<Vec<_>>>()?);
@@ -133,7 +132,9 @@ fn middle(entries: &[Entry]) -> Entry {
     Entry { add: of(|entry| entry.add), join: of(|entry| entry.join), follow: of(|entry| entry.follow) }
 }
 
-fn measure<S: Store>(arguments: &Arguments, members: usize, raw: &Raw, make: MakeStore<S>) -> anyhow::Result<Value> {
+fn measure<S: Store>(arguments: &Arguments, members: usize, make: MakeStore<S>) -> anyhow::Result<Value> {
+    report::tell(&format!("{members} members, openmls alone"));
+    let raw = Raw::measure(arguments, members, make)?;
     report::tell(&format!("{members} members, three hospitals"));
     let mut group = Group::found(members, arguments.there(members), make)?;
     group.introduce()?;

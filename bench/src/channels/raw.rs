@@ -1,37 +1,59 @@
-//! openmls alone: the same groups, settings and operations, its own storage in memory, no hub, no disk, no proofs.
+//! openmls alone: the same groups, settings and operations, its state in the same kind of store as a device's, one
+//! transaction an operation; no hub, no queues, no proofs.
 
 use anyhow::Context as _;
 use openmls::prelude::{
     JoinBuilder, KeyPackage, MlsGroup, MlsMessageBodyIn, ProcessedMessageContent, ProcessedWelcome, RatchetTreeIn,
 };
-use openmls_rust_crypto::OpenMlsRustCrypto;
+use openmls_rust_crypto::RustCrypto;
 use openmls_traits::OpenMlsProvider;
 use semblance_channels::limits::ADDS_MAX;
 use semblance_channels::mls;
-use semblance_channels::provider::LeafSigner;
+use semblance_channels::provider::{LeafSigner, Provider};
+use semblance_channels::store::Store;
 use semblance_core::id::{ChannelId, ParticipantId};
+use semblance_core::random::SeededSource;
 use semblance_core::signature::SigningKey;
 use semblance_core::time::Timestamp;
+use tempfile::TempDir;
 use tls_codec::DeserializeBytes;
 
 use crate::draw::Draw;
 use crate::measure::Cost;
 
+use super::group::MakeStore;
 use super::town;
 
 const CHANNEL: ChannelId = ChannelId::from_bytes([3; 16]);
 
-/// One member that is there.
-struct Peer {
-    provider: OpenMlsRustCrypto,
+/// What one member has.
+struct Device<S> {
+    store: S,
+    crypto: RustCrypto,
+    random: SeededSource,
     signing: SigningKey,
+}
+
+impl<S: Store> Device<S> {
+    /// Does one thing with openmls, in one transaction.
+    fn work<R>(
+        &mut self,
+        work: impl FnOnce(&Provider<'_, S::Rows<'_>>, &LeafSigner<'_>) -> anyhow::Result<R>,
+    ) -> anyhow::Result<R> {
+        let (crypto, random, signer) = (&self.crypto, &self.random, LeafSigner(&self.signing));
+        self.store.transact(|rows| work(&Provider::new(rows, crypto, random), &signer))
+    }
+}
+
+/// One member that is there.
+struct Peer<S> {
+    device: Device<S>,
     group: MlsGroup,
 }
 
 /// Somebody with a key package.
-struct Newcomer {
-    provider: OpenMlsRustCrypto,
-    signing: SigningKey,
+struct Newcomer<S> {
+    device: Device<S>,
     package: KeyPackage,
 }
 
@@ -51,23 +73,29 @@ pub(crate) struct Entry {
 }
 
 /// The members that are there.
-pub(crate) struct RawGroup {
-    peers: Vec<Peer>,
+pub(crate) struct RawGroup<S> {
+    peers: Vec<Peer<S>>,
     size: usize,
     draw: Draw,
     now: Timestamp,
+    make: MakeStore<S>,
+    made: usize,
+    folder: TempDir,
 }
 
-impl RawGroup {
-    pub(crate) fn found(size: usize, there: usize) -> anyhow::Result<Self> {
-        let (mut draw, now) = (Draw::new(1, "raw channels"), town::clock()?);
-        let hub = SigningKey::from_seed(&draw.bytes()).verifying_key();
-        let (provider, signing) = (OpenMlsRustCrypto::default(), SigningKey::from_seed(&draw.bytes()));
+impl<S: Store> RawGroup<S> {
+    pub(crate) fn found(size: usize, there: usize, make: MakeStore<S>) -> anyhow::Result<Self> {
+        let (draw, now, folder) = (Draw::new(1, "raw channels"), town::clock()?, tempfile::tempdir()?);
+        let mut raw = Self { peers: Vec::new(), size: 1, draw, now, make, made: 0, folder };
+        let hub = SigningKey::from_seed(&raw.draw.bytes()).verifying_key();
         let config = mls::create_config(&hub, now)?;
-        let credential = mls::credential(ParticipantId::from_bytes([0; 16]), &signing.verifying_key());
-        let id = mls::group_id(CHANNEL);
-        let group = MlsGroup::new_with_group_id(&provider, &LeafSigner(&signing), &config, id, credential)?;
-        let mut raw = Self { peers: vec![Peer { provider, signing, group }], size: 1, draw, now };
+        let mut device = raw.device()?;
+        let credential = mls::credential(ParticipantId::from_bytes([0; 16]), &device.signing.verifying_key());
+        let group = device.work(|provider, signer| {
+            let id = mls::group_id(CHANNEL);
+            Ok(MlsGroup::new_with_group_id(provider, signer, &config, id, credential)?)
+        })?;
+        raw.peers.push(Peer { device, group });
         while raw.size < size {
             let absent = size.saturating_sub(there).saturating_sub(raw.size - 1);
             let batch = if absent > 0 { absent } else { size - raw.size }.min(ADDS_MAX);
@@ -84,35 +112,46 @@ impl RawGroup {
         Ok(raw)
     }
 
-    fn newcomer(&mut self) -> anyhow::Result<Newcomer> {
-        let (provider, signing) = (OpenMlsRustCrypto::default(), SigningKey::from_seed(&self.draw.bytes()));
+    fn device(&mut self) -> anyhow::Result<Device<S>> {
+        self.made += 1;
+        Ok(Device {
+            store: (self.make)(self.folder.path(), self.made)?,
+            crypto: RustCrypto::default(),
+            random: SeededSource::new(self.draw.bytes()),
+            signing: SigningKey::from_seed(&self.draw.bytes()),
+        })
+    }
+
+    fn newcomer(&mut self) -> anyhow::Result<Newcomer<S>> {
+        let mut device = self.device()?;
         let participant = self.draw.bytes().first_chunk().map(|bytes| ParticipantId::from_bytes(*bytes));
-        let credential = mls::credential(participant.context("sixteen bytes")?, &signing.verifying_key());
-        let bundle = KeyPackage::builder()
+        let credential = mls::credential(participant.context("sixteen bytes")?, &device.signing.verifying_key());
+        let builder = KeyPackage::builder()
             .key_package_lifetime(mls::lifetime(self.now, town::LIFE))
-            .leaf_node_capabilities(mls::capabilities())
-            .build(mls::SUITE, &provider, &LeafSigner(&signing), credential)?;
-        Ok(Newcomer { package: bundle.key_package().clone(), provider, signing })
+            .leaf_node_capabilities(mls::capabilities());
+        let bundle = device.work(|provider, signer| Ok(builder.build(mls::SUITE, provider, signer, credential)?))?;
+        Ok(Newcomer { package: bundle.key_package().clone(), device })
     }
 
     fn add(&mut self, packages: &[KeyPackage]) -> anyhow::Result<Added> {
-        let founder = self.peers.first_mut().context("nobody is there")?;
-        let bundle = founder
-            .group
-            .commit_builder()
-            .force_self_update(false)
-            .propose_adds(packages.iter().cloned())
-            .load_psks(founder.provider.storage())?
-            .create_group_info(true)
-            .build(founder.provider.rand(), founder.provider.crypto(), &LeafSigner(&founder.signing), |_| true)?
-            .stage_commit(&founder.provider)?;
-        let (commit, welcome, info) = bundle.into_messages();
-        mls::write(&info.context("no GroupInfo")?)?;
-        founder.group.merge_pending_commit(&founder.provider)?;
-        Ok(Added {
-            commit: mls::write(&commit)?,
-            welcome: mls::write(&welcome.context("no Welcome")?)?,
-            tree: mls::write(&founder.group.export_ratchet_tree())?,
+        let Peer { device, group } = self.peers.first_mut().context("nobody is there")?;
+        device.work(|provider, signer| {
+            let bundle = group
+                .commit_builder()
+                .force_self_update(false)
+                .propose_adds(packages.iter().cloned())
+                .load_psks(provider.storage())?
+                .create_group_info(true)
+                .build(provider.rand(), provider.crypto(), signer, |_| true)?
+                .stage_commit(provider)?;
+            let (commit, welcome, info) = bundle.into_messages();
+            mls::write(&info.context("no GroupInfo")?)?;
+            group.merge_pending_commit(provider)?;
+            Ok(Added {
+                commit: mls::write(&commit)?,
+                welcome: mls::write(&welcome.context("no Welcome")?)?,
+                tree: mls::write(&group.export_ratchet_tree())?,
+            })
         })
     }
 
@@ -139,10 +178,9 @@ impl RawGroup {
     pub(crate) fn talk(&mut self, sender: usize, plain: &[u8]) -> anyhow::Result<Cost> {
         let there = self.peers.len();
         let sender = sender % there;
-        let peer = self.peers.get_mut(sender).context("no such member")?;
-        let (bytes, mut cost) = Cost::of(|| -> anyhow::Result<_> {
-            let message = peer.group.create_message(&peer.provider, &LeafSigner(&peer.signing), plain)?;
-            Ok(mls::write(&message)?)
+        let Peer { device, group } = self.peers.get_mut(sender).context("no such member")?;
+        let (bytes, mut cost) = Cost::of(|| {
+            device.work(|provider, signer| Ok(mls::write(&group.create_message(provider, signer, plain)?)?))
         });
         let bytes = bytes?;
         let mut reading = Cost::default();
@@ -156,32 +194,35 @@ impl RawGroup {
     }
 }
 
-fn read(peer: &mut Peer, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+fn read<S: Store>(peer: &mut Peer<S>, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let message = mls::read_protocol(bytes, CHANNEL)?;
-    match peer.group.process_message(&peer.provider, message)?.into_content() {
+    let processed = peer.device.work(|provider, _| Ok(peer.group.process_message(provider, message)?))?;
+    match processed.into_content() {
         ProcessedMessageContent::ApplicationMessage(plain) => Ok(plain.into_bytes()),
         _ => anyhow::bail!("not a message"),
     }
 }
 
-fn follow(peer: &mut Peer, commit: &[u8]) -> anyhow::Result<()> {
+fn follow<S: Store>(peer: &mut Peer<S>, commit: &[u8]) -> anyhow::Result<()> {
     let message = mls::read_protocol(commit, CHANNEL)?;
-    match peer.group.process_message(&peer.provider, message)?.into_content() {
+    peer.device.work(|provider, _| match peer.group.process_message(provider, message)?.into_content() {
         ProcessedMessageContent::StagedCommitMessage(staged) => {
-            Ok(peer.group.merge_staged_commit(&peer.provider, *staged)?)
+            Ok(peer.group.merge_staged_commit(provider, *staged)?)
         }
         _ => anyhow::bail!("not a commit"),
-    }
+    })
 }
 
-fn join(newcomer: Newcomer, added: &Added) -> anyhow::Result<Peer> {
-    let Newcomer { provider, signing, .. } = newcomer;
+fn join<S: Store>(newcomer: Newcomer<S>, added: &Added) -> anyhow::Result<Peer<S>> {
+    let mut device = newcomer.device;
     let MlsMessageBodyIn::Welcome(welcome) = mls::read_message(&added.welcome)? else {
         anyhow::bail!("not a Welcome");
     };
     let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&added.tree)?;
-    let processed = ProcessedWelcome::new_from_welcome(&provider, &mls::join_config(), welcome)?;
-    let staged = JoinBuilder::new(&provider, processed).with_ratchet_tree(tree).skip_lifetime_validation().build()?;
-    let group = staged.into_group(&provider)?;
-    Ok(Peer { provider, signing, group })
+    let group = device.work(|provider, _| {
+        let processed = ProcessedWelcome::new_from_welcome(provider, &mls::join_config(), welcome)?;
+        let staged = JoinBuilder::new(provider, processed).with_ratchet_tree(tree).skip_lifetime_validation().build()?;
+        Ok(staged.into_group(provider)?)
+    })?;
+    Ok(Peer { device, group })
 }

@@ -64,11 +64,25 @@ pub fn credential(participant: ParticipantId, key: &VerifyingKey) -> CredentialW
 /// The leaf is not one of ours.
 pub fn identity(credential: &Credential, key: &[u8]) -> Result<(ParticipantId, VerifyingKey), MlsError> {
     let error = |why| MlsError { what: "leaf", why };
-    let basic = BasicCredential::try_from(credential.clone()).map_err(|_| error("its credential is not basic"))?;
-    let participant = basic.identity().try_into().map_err(|_| error("its identity has not 16 bytes"))?;
+    let participant = participant(credential)?;
     let key = key.try_into().map_err(|_| error("its key has not 32 bytes"))?;
     let key = VerifyingKey::from_bytes(key).map_err(|_| error("its key is no Ed25519 key"))?;
-    Ok((ParticipantId::from_bytes(participant), key))
+    Ok((participant, key))
+}
+
+fn participant(credential: &Credential) -> Result<ParticipantId, MlsError> {
+    let error = |why| MlsError { what: "leaf", why };
+    let basic = BasicCredential::try_from(credential.clone()).map_err(|_| error("its credential is not basic"))?;
+    let participant = basic.identity().try_into().map_err(|_| error("its identity has not 16 bytes"))?;
+    Ok(ParticipantId::from_bytes(participant))
+}
+
+/// The pseudonym of a leaf that is in a group, where it was checked as it came in.
+///
+/// # Errors
+/// The leaf is not one of ours.
+pub fn participant_of(leaf: &LeafNode) -> Result<ParticipantId, MlsError> {
+    participant(leaf.credential())
 }
 
 /// As [`identity`], of a leaf node.

@@ -50,7 +50,7 @@ impl<S: Store> Client<S> {
         facts: &Facts,
         now: Timestamp,
     ) -> Result<bool, ClientError> {
-        let row = self.without_group(channel, |desk| desk.rows.channel())?;
+        let row = self.look(channel, |rows| rows.channel())?;
         if row.phase != Phase::Member {
             return Ok(false);
         }
@@ -87,7 +87,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The device is not in the group, or has something on its way.
     pub fn refresh(&mut self, channel: ChannelId) -> Result<bool, ClientError> {
-        let row = self.without_group(channel, |desk| desk.rows.channel())?;
+        let row = self.look(channel, |rows| rows.channel())?;
         if row.phase != Phase::Member {
             return Err(ClientError::Phase);
         }
@@ -105,14 +105,16 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The store failed.
     pub fn review(&mut self, channel: ChannelId, facts: &Facts, now: Timestamp) -> Result<bool, ClientError> {
-        self.without_group(channel, |desk| {
-            let row = desk.rows.channel()?;
-            let ended = |consent| facts.consents.get(consent).is_some_and(|fact| fact.long_ended(now));
-            let unsafe_now = desk.roster()?.values().any(|leaf| ended(&leaf.consent));
-            let unsafe_since = if unsafe_now { row.unsafe_since.or(Some(now)) } else { None };
-            desk.rows.set_channel(&ChannelRow { unsafe_since, ..row })?;
-            Ok(!unsafe_now)
-        })
+        let ended = |consent| facts.consents.get(consent).is_some_and(|fact| fact.long_ended(now));
+        let unsafe_now = self.roster(channel)?.values().any(|leaf| ended(&leaf.consent));
+        if self.look(channel, |rows| Ok(rows.channel()?.unsafe_since.is_some()))? != unsafe_now {
+            self.without_group(channel, |desk| {
+                let row = desk.rows.channel()?;
+                let unsafe_since = unsafe_now.then_some(now);
+                Ok(desk.rows.set_channel(&ChannelRow { unsafe_since, ..row })?)
+            })?;
+        }
+        Ok(!unsafe_now)
     }
 }
 

@@ -29,7 +29,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The store failed.
     pub fn channels(&mut self) -> Result<Vec<(ChannelId, Phase)>, ClientError> {
-        self.store.transact(|kv| {
+        self.store.look(|kv| {
             let ids = rows::channels(kv)?;
             ids.into_iter().map(|id| Ok((id, Rows::new(kv, id).channel()?.phase))).collect()
         })
@@ -40,13 +40,13 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The channel is not known, or the store failed.
     pub fn members(&mut self, channel: ChannelId) -> Result<Vec<Member>, ClientError> {
-        self.without_group(channel, |desk| {
-            let roster = desk.rows.roster(desk.network)?;
-            let own = desk.rows.own_leaf()?.map(|leaf| leaf.participant);
-            let member = |(id, leaf): (ParticipantId, LeafAttestation)| {
-                Ok(Member { name: desk.rows.name(id)?, own: own == Some(id), leaf })
+        let roster = self.roster(channel)?;
+        self.look(channel, |rows| {
+            let own = rows.own_leaf()?.map(|leaf| leaf.participant);
+            let member = |(id, leaf): (&ParticipantId, &LeafAttestation)| {
+                Ok(Member { name: rows.name(*id)?, own: own == Some(*id), leaf: leaf.clone() })
             };
-            roster.into_iter().map(member).collect()
+            roster.iter().map(member).collect()
         })
     }
 
@@ -55,9 +55,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The store failed.
     pub fn consents(&mut self, channel: ChannelId) -> Result<BTreeSet<ConsentId>, ClientError> {
-        self.without_group(channel, |desk| {
-            Ok(desk.rows.roster(desk.network)?.values().map(|leaf| leaf.consent).collect())
-        })
+        Ok(self.roster(channel)?.values().map(|leaf| leaf.consent).collect())
     }
 
     /// What was said after a place in the order, the oldest first.
@@ -65,7 +63,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The store failed.
     pub fn messages(&mut self, channel: ChannelId, after: u64, limit: usize) -> Result<Vec<Message>, ClientError> {
-        self.without_group(channel, |desk| Ok(desk.rows.messages(after, limit)?))
+        self.look(channel, |rows| Ok(rows.messages(after, limit)?))
     }
 
     /// The name that a participant gave, if they have spoken; also of one who is no longer there.
@@ -73,7 +71,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The store failed.
     pub fn name(&mut self, channel: ChannelId, participant: ParticipantId) -> Result<Option<String>, ClientError> {
-        self.without_group(channel, |desk| Ok(desk.rows.name(participant)?))
+        self.look(channel, |rows| Ok(rows.name(participant)?))
     }
 
     /// How much waits to be said or to come back from the hub.
@@ -81,7 +79,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The store failed.
     pub fn waiting(&mut self, channel: ChannelId) -> Result<usize, ClientError> {
-        self.without_group(channel, |desk| Ok(desk.rows.waiting()?.len()))
+        self.look(channel, |rows| Ok(rows.waiting()?.len()))
     }
 
     /// The next place in a channel's order.
@@ -89,7 +87,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The channel is not known, or the store failed.
     pub fn next(&mut self, channel: ChannelId) -> Result<u64, ClientError> {
-        self.without_group(channel, |desk| Ok(desk.rows.channel()?.next))
+        self.look(channel, |rows| Ok(rows.channel()?.next))
     }
 
     /// Since when the device waits to be let in: the first time that this is asked.
@@ -105,8 +103,15 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The store failed.
     pub fn awaiting_since(&mut self, channel: ChannelId, now: Timestamp) -> Result<Option<Timestamp>, ClientError> {
+        let (awaiting, since) = self.look(channel, |rows| {
+            let awaiting = rows.outgoing()?.iter().any(|(_, outgoing)| outgoing.taken);
+            Ok((awaiting, rows.find_since(Since::Awaiting)?))
+        })?;
+        if awaiting == since.is_some() {
+            return Ok(since);
+        }
         self.without_group(channel, |desk| {
-            if desk.rows.outgoing()?.iter().any(|(_, outgoing)| outgoing.taken) {
+            if awaiting {
                 return Ok(Some(desk.rows.since(Since::Awaiting, now)?));
             }
             desk.rows.end(Since::Awaiting)?;
@@ -119,9 +124,9 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The channel is not known, or the store failed.
     pub fn is_quiet(&mut self, channel: ChannelId) -> Result<bool, ClientError> {
-        self.without_group(channel, |desk| {
-            let missing = desk.rows.channel()?.missing;
-            Ok(!missing && desk.rows.waiting()?.is_empty() && desk.rows.outgoing()?.is_empty())
+        self.look(channel, |rows| {
+            let missing = rows.channel()?.missing;
+            Ok(!missing && rows.waiting()?.is_empty() && rows.outgoing()?.is_empty())
         })
     }
 
@@ -130,7 +135,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The channel is not known, or the store failed.
     pub fn is_missing(&mut self, channel: ChannelId) -> Result<bool, ClientError> {
-        self.without_group(channel, |desk| Ok(desk.rows.channel()?.missing))
+        self.look(channel, |rows| Ok(rows.channel()?.missing))
     }
 
     /// Notes that an item could not be taken, or that it all has come. What waits in a device's queue is a hint, and the
@@ -139,12 +144,12 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The channel is not known, or the store failed.
     pub fn set_missing(&mut self, channel: ChannelId, missing: bool) -> Result<(), ClientError> {
+        if self.is_missing(channel)? == missing {
+            return Ok(());
+        }
         self.without_group(channel, |desk| {
             let row = desk.rows.channel()?;
-            if row.missing != missing {
-                desk.rows.set_channel(&ChannelRow { missing, ..row })?;
-            }
-            Ok(())
+            Ok(desk.rows.set_channel(&ChannelRow { missing, ..row })?)
         })
     }
 
@@ -153,7 +158,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The channel is not known, or the store failed.
     pub fn is_unnamed(&mut self, channel: ChannelId) -> Result<bool, ClientError> {
-        self.without_group(channel, |desk| Ok(desk.rows.channel()?.unnamed))
+        self.look(channel, |rows| Ok(rows.channel()?.unnamed))
     }
 
     /// What is on its way to the hub and not taken yet, in the order in which it is to be sent: after one that is not
@@ -162,8 +167,8 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The store failed.
     pub fn outgoing(&mut self, channel: ChannelId) -> Result<Vec<(Digest, Submission)>, ClientError> {
-        self.without_group(channel, |desk| {
-            let waiting = desk.rows.outgoing()?.into_iter().filter(|(_, outgoing)| !outgoing.taken);
+        self.look(channel, |rows| {
+            let waiting = rows.outgoing()?.into_iter().filter(|(_, outgoing)| !outgoing.taken);
             Ok(waiting.map(|(key, outgoing)| (key, outgoing.submission)).collect())
         })
     }
@@ -174,7 +179,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The store failed.
     pub fn kept(&mut self) -> Result<u64, ClientError> {
-        self.store.transact(|kv| Ok(rows::kept(kv)?))
+        self.store.look(|kv| Ok(rows::kept(kv)?))
     }
 
     /// Notes the place in this device's queue up to which everything is kept.
@@ -182,6 +187,9 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The store failed.
     pub fn set_kept(&mut self, position: u64) -> Result<(), ClientError> {
+        if self.kept()? == position {
+            return Ok(());
+        }
         self.store.transact(|kv| Ok(rows::set_kept(kv, position)?))
     }
 

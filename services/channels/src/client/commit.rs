@@ -88,11 +88,11 @@ impl<K: KeyValue> Desk<'_, K> {
         }
         let mut events = Vec::new();
         for gone in &change.removed {
-            self.rows.remove_leaf(*gone)?;
+            self.remove_leaf(*gone)?;
             self.rows.add_gone(*gone)?;
         }
-        change.added.iter().try_for_each(|(leaf, _)| self.rows.add_leaf(leaf))?;
         let added: Vec<_> = change.added.iter().map(|(leaf, _)| leaf.participant).collect();
+        change.added.into_iter().try_for_each(|(leaf, _)| self.add_leaf(leaf))?;
         if !change.removed.is_empty() {
             events.push(Event::Removed(change.removed));
         }

@@ -53,7 +53,7 @@ impl<S: Store> Client<S> {
             let creation = Creation { group_info: mls::write(&info)?, tree, proof: proof.clone() };
             leaf.proof = Some(proof);
             desk.rows.set_own_leaf(&leaf)?;
-            desk.rows.add_leaf(&attested)?;
+            desk.add_leaf(attested)?;
             desk.rows.set_channel(&ChannelRow { phase: Phase::Creating, next: 1, ..row })?;
             let submission = Submission::Create(creation);
             let key = submission.key();
@@ -82,7 +82,7 @@ impl<S: Store> Client<S> {
         key: Digest,
         refusal: Refusal,
     ) -> Result<(), ClientError> {
-        let phase = self.without_group(channel, |desk| Ok(desk.rows.channel()?.phase))?;
+        let phase = self.look(channel, |rows| Ok(rows.channel()?.phase))?;
         match phase {
             // The hub has a group already: somebody was faster, or this device made it and has forgotten. It asks to be let
             // in, and can join by itself.
@@ -114,7 +114,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The channel is not known, or the store failed.
     pub fn turned_away(&mut self, channel: ChannelId) -> Result<Vec<Event>, ClientError> {
-        match self.without_group(channel, |desk| Ok(desk.rows.channel()?.phase))? {
+        match self.look(channel, |rows| Ok(rows.channel()?.phase))? {
             Phase::Agreed | Phase::Removed => Ok(Vec::new()),
             Phase::Creating | Phase::Member | Phase::Rejoining | Phase::Broken => {
                 self.drop_group(channel, Phase::Removed)?;

@@ -22,7 +22,7 @@ impl<S: Store> Client<S> {
         facts: &Facts,
         now: Timestamp,
     ) -> Result<Vec<Event>, ClientError> {
-        let row = self.without_group(item.channel, |desk| desk.rows.channel())?;
+        let row = self.look(item.channel, |rows| rows.channel())?;
         // One of before, given again: it would bring keys back that are gone, or break what came after it.
         if item.sequence < row.next || row.phase == Phase::Creating {
             return Ok(Vec::new());
@@ -64,7 +64,7 @@ impl<K: KeyValue> Desk<'_, K> {
         let (participant, _) = mls::identity_of(own)?;
         let leaf = self.take_leaf(participant, package)?;
         let group = staged.into_group(&self.provider).map_err(ClientError::mls)?;
-        self.rows.set_roster(self.network, &roster)?;
+        self.set_roster(roster)?;
         self.rows.set_own_leaf(&leaf)?;
         self.rows.clear_changes()?;
         let next = item.sequence.saturating_add(1);

@@ -16,13 +16,14 @@ mod records;
 mod rejoin;
 mod rows;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use openmls::prelude::{LeafNodeIndex, MlsGroup};
 use openmls_rust_crypto::RustCrypto;
-use semblance_core::attestation::LeafProof;
-use semblance_core::id::{ChannelId, ConsentId, Digest, NetworkId};
+use semblance_core::attestation::{LeafAttestation, LeafProof};
+use semblance_core::id::{ChannelId, ConsentId, Digest, NetworkId, ParticipantId};
 use semblance_core::random::RandomSource;
 use semblance_core::time::Timestamp;
 
@@ -37,7 +38,7 @@ use self::rows::{Rows, Since};
 use crate::check::{CheckError, Roster, Scene};
 use crate::mls::{self, MlsError};
 use crate::provider::Provider;
-use crate::store::{KeyValue, Store, StoreError};
+use crate::store::{KeyValue, Seen, Store, StoreError};
 use crate::wire::{Charter, CharterError, Commit, Facts, Refusal, Submission, Terms};
 
 /// Why a client did not do what it was asked to, or did not believe what it was told.
@@ -107,6 +108,11 @@ pub struct Client<S> {
     random: Arc<dyn RandomSource>,
     /// Groups as of the last transaction that succeeded; what a failed one touched is read again.
     groups: BTreeMap<ChannelId, MlsGroup>,
+    /// Rosters, in the same way.
+    rosters: BTreeMap<ChannelId, Arc<Roster>>,
+    /// The place in this device's queue of the item that is being taken: it is noted in one transaction with what
+    /// follows from the item.
+    keeping: Option<u64>,
 }
 
 /// What one step works with.
@@ -116,13 +122,22 @@ struct Desk<'a, K> {
     provider: Provider<'a, K>,
     network: NetworkId,
     channel: ChannelId,
+    roster: RefCell<Option<Arc<Roster>>>,
 }
 
 impl<S: Store> Client<S> {
     /// A device over its store, which may hold its earlier state.
     #[must_use]
     pub fn new(store: S, network: NetworkId, random: Arc<dyn RandomSource>) -> Self {
-        Self { store, network, crypto: RustCrypto::default(), random, groups: BTreeMap::new() }
+        Self {
+            store,
+            network,
+            crypto: RustCrypto::default(),
+            random,
+            groups: BTreeMap::new(),
+            rosters: BTreeMap::new(),
+            keeping: None,
+        }
     }
 
     /// The store.
@@ -166,7 +181,7 @@ impl<S: Store> Client<S> {
         key: Digest,
         answer: Result<(), Refusal>,
     ) -> Result<(), ClientError> {
-        let Some(outgoing) = self.without_group(channel, |desk| Ok(desk.rows.find_outgoing(key)?))? else {
+        let Some(outgoing) = self.look(channel, |rows| Ok(rows.find_outgoing(key)?))? else {
             return Ok(());
         };
         if let Err(refusal) = answer
@@ -196,7 +211,7 @@ impl<S: Store> Client<S> {
         let (Submission::Message(bytes) | Submission::Commit(Commit { commit: bytes, .. })) = submission else {
             return Ok(false);
         };
-        let row = self.without_group(channel, |desk| desk.rows.channel())?;
+        let row = self.look(channel, |rows| rows.channel())?;
         let latest = mls::read_protocol(bytes, channel).is_ok_and(|message| message.epoch().as_u64() >= row.epoch);
         Ok(match refusal {
             Refusal::WrongEpoch => latest,
@@ -224,14 +239,45 @@ impl<S: Store> Client<S> {
         })
     }
 
+    /// Looks at a channel's records and changes nothing.
+    fn look<R>(
+        &mut self,
+        channel: ChannelId,
+        look: impl FnOnce(&Rows<'_, Seen<'_, S::Rows<'_>>>) -> Result<R, ClientError>,
+    ) -> Result<R, ClientError> {
+        self.store.look(|kv| look(&Rows::new(kv, channel)))
+    }
+
+    /// Who is in a channel.
+    fn roster(&mut self, channel: ChannelId) -> Result<Arc<Roster>, ClientError> {
+        if let Some(roster) = self.rosters.get(&channel) {
+            return Ok(Arc::clone(roster));
+        }
+        let network = self.network;
+        let roster = self.look(channel, |rows| Ok(Arc::new(rows.roster(network)?)))?;
+        self.rosters.insert(channel, Arc::clone(&roster));
+        Ok(roster)
+    }
+
     /// Runs a step that does not touch the group.
     fn without_group<R>(
         &mut self,
         channel: ChannelId,
         step: impl FnOnce(&Desk<'_, S::Rows<'_>>) -> Result<R, ClientError>,
     ) -> Result<R, ClientError> {
+        let roster = RefCell::new(self.rosters.remove(&channel));
         let (crypto, random, network) = (&self.crypto, self.random.as_ref(), self.network);
-        self.store.transact(|kv| step(&Desk::new(kv, crypto, random, network, channel)))
+        let keeping = self.keeping;
+        let (result, roster) = self.store.transact(|kv| -> Result<_, ClientError> {
+            let provider = Provider::new(kv, crypto, random);
+            let desk = Desk { kv, rows: Rows::new(kv, channel), provider, network, channel, roster };
+            let result = step(&desk)?;
+            keeping.map_or(Ok(()), |position| rows::set_kept(kv, position))?;
+            Ok((result, desk.roster.into_inner()))
+        })?;
+        self.keeping = None;
+        self.rosters.extend(roster.map(|roster| (channel, roster)));
+        Ok(result)
     }
 
     /// Runs a step on the group. If it fails, the group in memory may be ahead of the store and is read again.
@@ -241,32 +287,19 @@ impl<S: Store> Client<S> {
         step: impl FnOnce(&mut MlsGroup, &Desk<'_, S::Rows<'_>>) -> Result<R, ClientError>,
     ) -> Result<R, ClientError> {
         let cached = self.groups.remove(&channel);
-        let (crypto, random, network) = (&self.crypto, self.random.as_ref(), self.network);
-        let (result, group) = self.store.transact(|kv| -> Result<_, ClientError> {
-            let desk = Desk::new(kv, crypto, random, network, channel);
+        let (result, group) = self.without_group(channel, |desk| {
             let mut group = match cached {
                 Some(group) => group,
                 None => desk.load_group()?.ok_or(ClientError::Phase)?,
             };
-            Ok((step(&mut group, &desk)?, group))
+            Ok((step(&mut group, desk)?, group))
         })?;
         self.groups.insert(channel, group);
         Ok(result)
     }
 }
 
-impl<'a, K: KeyValue> Desk<'a, K> {
-    fn new(
-        kv: &'a K,
-        crypto: &'a RustCrypto,
-        random: &'a dyn RandomSource,
-        network: NetworkId,
-        channel: ChannelId,
-    ) -> Self {
-        let provider = Provider::new(kv, crypto, random);
-        Self { kv, rows: Rows::new(kv, channel), provider, network, channel }
-    }
-
+impl<K: KeyValue> Desk<'_, K> {
     fn load_group(&self) -> Result<Option<MlsGroup>, ClientError> {
         use openmls_traits::OpenMlsProvider;
         Ok(MlsGroup::load(self.provider.storage(), &mls::group_id(self.channel))?)
@@ -276,8 +309,36 @@ impl<'a, K: KeyValue> Desk<'a, K> {
         Scene { network: self.network, terms, facts, at }
     }
 
-    fn roster(&self) -> Result<Roster, ClientError> {
-        Ok(self.rows.roster(self.network)?)
+    fn roster(&self) -> Result<Arc<Roster>, ClientError> {
+        let mut known = self.roster.borrow_mut();
+        if let Some(roster) = known.as_ref() {
+            return Ok(Arc::clone(roster));
+        }
+        let roster = Arc::new(self.rows.roster(self.network)?);
+        *known = Some(Arc::clone(&roster));
+        Ok(roster)
+    }
+
+    fn set_roster(&self, roster: Roster) -> Result<(), ClientError> {
+        self.rows.set_roster(self.network, &roster)?;
+        *self.roster.borrow_mut() = Some(Arc::new(roster));
+        Ok(())
+    }
+
+    fn add_leaf(&self, leaf: LeafAttestation) -> Result<(), ClientError> {
+        self.rows.add_leaf(&leaf)?;
+        if let Some(roster) = self.roster.borrow_mut().as_mut() {
+            Arc::make_mut(roster).insert(leaf.participant, leaf);
+        }
+        Ok(())
+    }
+
+    fn remove_leaf(&self, participant: ParticipantId) -> Result<(), ClientError> {
+        self.rows.remove_leaf(participant)?;
+        if let Some(roster) = self.roster.borrow_mut().as_mut() {
+            Arc::make_mut(roster).remove(&participant);
+        }
+        Ok(())
     }
 }
 

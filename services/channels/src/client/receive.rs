@@ -64,11 +64,31 @@ impl<S: Store> Client<S> {
         }
     }
 
+    /// As [`Client::receive`], of an item at a place in this device's queue: what follows from it and that everything up
+    /// to there is kept stand in one transaction. An item from which nothing follows writes nothing:
+    /// [`Client::set_kept`] notes it.
+    ///
+    /// # Errors
+    /// As [`Client::receive`].
+    pub fn receive_queued(
+        &mut self,
+        position: u64,
+        item: &Item,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, ClientError> {
+        self.keeping = Some(position);
+        let received = self.receive(item, facts, now);
+        self.keeping = None;
+        received
+    }
+
     fn ended(&mut self, item: &Item, ground: &Ground) -> Result<Vec<Event>, ClientError> {
-        let (phase, own) = self.without_group(item.channel, |desk| {
-            let leaf = desk.rows.own_leaf()?;
-            let own = leaf.is_none_or(|leaf| leaf.is_meant(desk.network, ground));
-            Ok((desk.rows.channel()?.phase, own))
+        let network = self.network;
+        let (phase, own) = self.look(item.channel, |rows| {
+            let leaf = rows.own_leaf()?;
+            let own = leaf.is_none_or(|leaf| leaf.is_meant(network, ground));
+            Ok((rows.channel()?.phase, own))
         })?;
         // The end of a leaf that this device had before, given again after it came back with another.
         if !own && phase != Phase::Agreed {
@@ -86,7 +106,7 @@ impl<S: Store> Client<S> {
     }
 
     fn ordered(&mut self, item: &Item, facts: &Facts, now: Timestamp) -> Result<Vec<Event>, ClientError> {
-        let row = self.without_group(item.channel, |desk| desk.rows.channel())?;
+        let row = self.look(item.channel, |rows| rows.channel())?;
         if !is_named(item) {
             return if row.phase == Phase::Removed { Ok(Vec::new()) } else { self.broken(item) };
         }
@@ -172,7 +192,7 @@ impl<K: KeyValue> Desk<'_, K> {
             return Err(CheckError::Proposal.into());
         };
         let leaf = group.public_group().leaf(remove.removed()).ok_or(CheckError::Ground)?;
-        let (participant, _) = mls::identity_of(leaf)?;
+        let participant = mls::participant_of(leaf)?;
         let roster = self.roster()?;
         let attested = roster.get(&participant).ok_or(CheckError::Ground)?;
         let terms = row.charter.verify(self.network, facts)?;
@@ -227,7 +247,7 @@ impl<K: KeyValue> Desk<'_, K> {
             _ => return Ok(unreadable),
         };
         let Some(leaf) = group.public_group().leaf(index) else { return Ok(unreadable) };
-        let (participant, _) = mls::identity_of(leaf)?;
+        let participant = mls::participant_of(leaf)?;
         Ok((participant, Content::decode(&zeroize::Zeroizing::new(plain.into_bytes())).ok()))
     }
 }

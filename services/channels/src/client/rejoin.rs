@@ -31,7 +31,7 @@ impl<S: Store> Client<S> {
         facts: &Facts,
         now: Timestamp,
     ) -> Result<(), ClientError> {
-        let phase = self.without_group(channel, |desk| Ok(desk.rows.channel()?.phase))?;
+        let phase = self.look(channel, |rows| Ok(rows.channel()?.phase))?;
         if !matches!(phase, Phase::Agreed | Phase::Broken | Phase::Member) {
             return Err(ClientError::Phase);
         }
@@ -147,7 +147,7 @@ impl<K: KeyValue> Desk<'_, K> {
         let mut roster = scene.check_roster(others, &info.roster)?;
         self.check_new(roster.values())?;
         roster.insert(attested.participant, attested);
-        self.rows.set_roster(self.network, &roster)?;
+        self.set_roster(roster)?;
         let (commit, _, group_info) = bundle.into_messages();
         let group_info = mls::write(&group_info.ok_or(ClientError::Phase)?)?;
         let submission = Submission::Commit(Commit { commit: mls::write(&commit)?, welcome: None, group_info });

@@ -13,7 +13,7 @@ use super::content::Content;
 use super::records::{ChannelRow, Message, Outgoing, OwnLeaf};
 use crate::check::Roster;
 use crate::limits::{MEMBERS_MAX, NAME_BYTES_MAX};
-use crate::store::{KeyValue, StoreError};
+use crate::store::{KeyValue, Readable, StoreError};
 use crate::wire::Submission;
 
 /// What is so since some moment.
@@ -31,7 +31,7 @@ pub(super) struct Rows<'a, K> {
     channel: ChannelId,
 }
 
-impl<'a, K: KeyValue> Rows<'a, K> {
+impl<'a, K: Readable> Rows<'a, K> {
     pub(super) const fn new(rows: &'a K, channel: ChannelId) -> Self {
         Self { rows, channel }
     }
@@ -44,10 +44,6 @@ impl<'a, K: KeyValue> Rows<'a, K> {
         self.rows.get(&self.key(kind, rest))?.map(Zeroizing::new).map(|bytes| decode(&bytes)).transpose()
     }
 
-    fn save<T: Record>(&self, kind: u8, rest: &[u8], value: &T) -> Result<(), StoreError> {
-        self.rows.put(&self.key(kind, rest), &Zeroizing::new(value.encode()))
-    }
-
     pub(super) fn channel(&self) -> Result<ChannelRow, ClientError> {
         self.load(b'c', &[])?.ok_or(ClientError::UnknownChannel)
     }
@@ -56,16 +52,8 @@ impl<'a, K: KeyValue> Rows<'a, K> {
         self.load(b'c', &[])
     }
 
-    pub(super) fn set_channel(&self, row: &ChannelRow) -> Result<(), StoreError> {
-        self.save(b'c', &[], row)
-    }
-
     pub(super) fn own_leaf(&self) -> Result<Option<OwnLeaf>, StoreError> {
         self.load(b'l', &[])
-    }
-
-    pub(super) fn set_own_leaf(&self, leaf: &OwnLeaf) -> Result<(), StoreError> {
-        self.save(b'l', &[], leaf)
     }
 
     pub(super) fn roster(&self, network: NetworkId) -> Result<Roster, StoreError> {
@@ -76,42 +64,6 @@ impl<'a, K: KeyValue> Rows<'a, K> {
             roster.insert(leaf.participant, leaf);
         }
         Ok(roster)
-    }
-
-    pub(super) fn set_roster(&self, network: NetworkId, roster: &Roster) -> Result<(), StoreError> {
-        for gone in self.roster(network)?.keys().filter(|known| !roster.contains_key(known)) {
-            self.rows.delete(&self.key(b'r', gone.as_bytes()))?;
-        }
-        roster.values().try_for_each(|leaf| self.add_leaf(leaf))
-    }
-
-    pub(super) fn add_leaf(&self, leaf: &LeafAttestation) -> Result<(), StoreError> {
-        self.rows.put(&self.key(b'r', leaf.participant.as_bytes()), &Statement::encode(leaf))
-    }
-
-    pub(super) fn remove_leaf(&self, participant: ParticipantId) -> Result<(), StoreError> {
-        self.rows.delete(&self.key(b'r', participant.as_bytes()))
-    }
-
-    /// Since when something is so; from now on if it was not.
-    pub(super) fn since(&self, what: Since, now: Timestamp) -> Result<Timestamp, StoreError> {
-        let key = self.key(b't', &[what as u8]);
-        if let Some(since) = self.rows.get(&key)?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes) {
-            return Ok(Timestamp::from_millis(since));
-        }
-        self.rows.put(&key, &now.millis().to_be_bytes())?;
-        Ok(now)
-    }
-
-    /// Something is so no more.
-    pub(super) fn end(&self, what: Since) -> Result<(), StoreError> {
-        let key = self.key(b't', &[what as u8]);
-        if self.rows.get(&key)?.is_some() { self.rows.delete(&key) } else { Ok(()) }
-    }
-
-    /// Notes that somebody was removed: under this pseudonym they never come back.
-    pub(super) fn add_gone(&self, participant: ParticipantId) -> Result<(), StoreError> {
-        self.rows.put(&self.key(b'x', participant.as_bytes()), &[])
     }
 
     pub(super) fn is_gone(&self, participant: ParticipantId) -> Result<bool, StoreError> {
@@ -132,6 +84,88 @@ impl<'a, K: KeyValue> Rows<'a, K> {
 
     pub(super) fn find_outgoing(&self, key: Digest) -> Result<Option<Outgoing>, StoreError> {
         self.load(b'o', key.as_bytes())
+    }
+
+    pub(super) fn waiting(&self) -> Result<Vec<(u64, Content)>, StoreError> {
+        let (prefix, mut found) = (self.key(b'w', &[]), Vec::new());
+        for (key, bytes) in self.rows.scan(&prefix, usize::MAX)? {
+            let number = key.get(prefix.len()..).and_then(|number| number.try_into().ok()).map(u64::from_be_bytes);
+            let number = number.ok_or_else(|| StoreError::Damaged("key of a waiting row".to_owned()))?;
+            found.push((number, decode(&Zeroizing::new(bytes))?));
+        }
+        Ok(found)
+    }
+
+    pub(super) fn find_waiting(&self, number: u64) -> Result<Option<Content>, StoreError> {
+        self.load(b'w', &number.to_be_bytes())
+    }
+
+    pub(super) fn messages(&self, after: u64, limit: usize) -> Result<Vec<Message>, StoreError> {
+        let rows = self.rows.scan(&self.key(b'h', &[]), usize::MAX)?;
+        let messages = rows.iter().map(|(_, bytes)| decode::<Message>(bytes));
+        messages.filter(|message| message.as_ref().map_or(true, |one| one.sequence > after)).take(limit).collect()
+    }
+
+    pub(super) fn name(&self, participant: ParticipantId) -> Result<Option<String>, StoreError> {
+        let name = self.rows.get(&self.key(b'n', participant.as_bytes()))?;
+        let limit = |bytes: &Vec<u8>| bytes.len() <= NAME_BYTES_MAX;
+        Ok(name.filter(limit).and_then(|bytes| String::from_utf8(bytes).ok()))
+    }
+
+    /// Since when something is so, if it is.
+    pub(super) fn find_since(&self, what: Since) -> Result<Option<Timestamp>, StoreError> {
+        let since = self.rows.get(&self.key(b't', &[what as u8]))?;
+        let since = since.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        Ok(since.map(Timestamp::from_millis))
+    }
+}
+
+impl<K: KeyValue> Rows<'_, K> {
+    fn save<T: Record>(&self, kind: u8, rest: &[u8], value: &T) -> Result<(), StoreError> {
+        self.rows.put(&self.key(kind, rest), &Zeroizing::new(value.encode()))
+    }
+
+    pub(super) fn set_channel(&self, row: &ChannelRow) -> Result<(), StoreError> {
+        self.save(b'c', &[], row)
+    }
+
+    pub(super) fn set_own_leaf(&self, leaf: &OwnLeaf) -> Result<(), StoreError> {
+        self.save(b'l', &[], leaf)
+    }
+
+    pub(super) fn set_roster(&self, network: NetworkId, roster: &Roster) -> Result<(), StoreError> {
+        for gone in self.roster(network)?.keys().filter(|known| !roster.contains_key(known)) {
+            self.rows.delete(&self.key(b'r', gone.as_bytes()))?;
+        }
+        roster.values().try_for_each(|leaf| self.add_leaf(leaf))
+    }
+
+    pub(super) fn add_leaf(&self, leaf: &LeafAttestation) -> Result<(), StoreError> {
+        self.rows.put(&self.key(b'r', leaf.participant.as_bytes()), &Statement::encode(leaf))
+    }
+
+    pub(super) fn remove_leaf(&self, participant: ParticipantId) -> Result<(), StoreError> {
+        self.rows.delete(&self.key(b'r', participant.as_bytes()))
+    }
+
+    /// Since when something is so; from now on if it was not.
+    pub(super) fn since(&self, what: Since, now: Timestamp) -> Result<Timestamp, StoreError> {
+        if let Some(since) = self.find_since(what)? {
+            return Ok(since);
+        }
+        self.rows.put(&self.key(b't', &[what as u8]), &now.millis().to_be_bytes())?;
+        Ok(now)
+    }
+
+    /// Something is so no more.
+    pub(super) fn end(&self, what: Since) -> Result<(), StoreError> {
+        let key = self.key(b't', &[what as u8]);
+        if self.rows.get(&key)?.is_some() { self.rows.delete(&key) } else { Ok(()) }
+    }
+
+    /// Notes that somebody was removed: under this pseudonym they never come back.
+    pub(super) fn add_gone(&self, participant: ParticipantId) -> Result<(), StoreError> {
+        self.rows.put(&self.key(b'x', participant.as_bytes()), &[])
     }
 
     pub(super) fn set_outgoing(&self, key: Digest, outgoing: &Outgoing) -> Result<(), StoreError> {
@@ -169,20 +203,6 @@ impl<'a, K: KeyValue> Rows<'a, K> {
         self.save(b'w', &number.to_be_bytes(), content)
     }
 
-    pub(super) fn waiting(&self) -> Result<Vec<(u64, Content)>, StoreError> {
-        let (prefix, mut found) = (self.key(b'w', &[]), Vec::new());
-        for (key, bytes) in self.rows.scan(&prefix, usize::MAX)? {
-            let number = key.get(prefix.len()..).and_then(|number| number.try_into().ok()).map(u64::from_be_bytes);
-            let number = number.ok_or_else(|| StoreError::Damaged("key of a waiting row".to_owned()))?;
-            found.push((number, decode(&Zeroizing::new(bytes))?));
-        }
-        Ok(found)
-    }
-
-    pub(super) fn find_waiting(&self, number: u64) -> Result<Option<Content>, StoreError> {
-        self.load(b'w', &number.to_be_bytes())
-    }
-
     pub(super) fn remove_waiting(&self, number: u64) -> Result<(), StoreError> {
         self.rows.delete(&self.key(b'w', &number.to_be_bytes()))
     }
@@ -191,31 +211,19 @@ impl<'a, K: KeyValue> Rows<'a, K> {
         self.save(b'h', &message.sequence.to_be_bytes(), message)
     }
 
-    pub(super) fn messages(&self, after: u64, limit: usize) -> Result<Vec<Message>, StoreError> {
-        let rows = self.rows.scan(&self.key(b'h', &[]), usize::MAX)?;
-        let messages = rows.iter().map(|(_, bytes)| decode::<Message>(bytes));
-        messages.filter(|message| message.as_ref().map_or(true, |one| one.sequence > after)).take(limit).collect()
-    }
-
     pub(super) fn set_name(&self, participant: ParticipantId, name: &str) -> Result<(), StoreError> {
         self.rows.put(&self.key(b'n', participant.as_bytes()), name.as_bytes())
-    }
-
-    pub(super) fn name(&self, participant: ParticipantId) -> Result<Option<String>, StoreError> {
-        let name = self.rows.get(&self.key(b'n', participant.as_bytes()))?;
-        let limit = |bytes: &Vec<u8>| bytes.len() <= NAME_BYTES_MAX;
-        Ok(name.filter(limit).and_then(|bytes| String::from_utf8(bytes).ok()))
     }
 }
 
 /// The channels of a device.
-pub(super) fn channels(rows: &impl KeyValue) -> Result<Vec<ChannelId>, StoreError> {
+pub(super) fn channels(rows: &impl Readable) -> Result<Vec<ChannelId>, StoreError> {
     let found = rows.scan(b"cc", usize::MAX)?;
     let ids = found.iter().filter_map(|(key, _)| key.get(2..)?.try_into().ok());
     Ok(ids.map(ChannelId::from_bytes).collect())
 }
 
-pub(super) fn kept(rows: &impl KeyValue) -> Result<u64, StoreError> {
+pub(super) fn kept(rows: &impl Readable) -> Result<u64, StoreError> {
     let bytes = rows.get(b"qk")?;
     Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
 }
@@ -229,7 +237,7 @@ pub(super) fn save_package_leaf(rows: &impl KeyValue, leaf: &OwnLeaf) -> Result<
     rows.put(&[b"pl", leaf.participant.as_bytes().as_slice()].concat(), &Zeroizing::new(leaf.encode()))
 }
 
-pub(super) fn package_leaf(rows: &impl KeyValue, participant: ParticipantId) -> Result<Option<OwnLeaf>, StoreError> {
+pub(super) fn package_leaf(rows: &impl Readable, participant: ParticipantId) -> Result<Option<OwnLeaf>, StoreError> {
     let found = rows.get(&[b"pl", participant.as_bytes().as_slice()].concat())?;
     found.map(Zeroizing::new).map(|bytes| decode(&bytes)).transpose()
 }

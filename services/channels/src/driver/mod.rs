@@ -218,10 +218,14 @@ impl<S: Store, L: Line> Driver<S, L> {
     /// # Errors
     /// The node cannot be reached, or the store failed.
     pub async fn sync(&mut self, now: Timestamp) -> Result<Vec<(ChannelId, Event)>, DriverError> {
-        let mut happened = Vec::new();
+        let (mut happened, mut first) = (Vec::new(), true);
         loop {
             let before = happened.len();
             let moved = self.pull(false, now, &mut happened).await?;
+            if !moved && !first {
+                return Ok(happened);
+            }
+            first = false;
             for (channel, event) in happened.iter().skip(before) {
                 // A message that was read asks for nothing; anything else may.
                 if !matches!(event, Event::Message(_)) {

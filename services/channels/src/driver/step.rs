@@ -29,7 +29,7 @@ impl<S: Store, L: Line> Driver<S, L> {
         let waiting = self.line.listen(kept, wait).await?;
         let mut last = kept;
         for (position, item) in waiting {
-            match self.take(&item, now, happened).await {
+            match self.take(&item, Some(position), now, happened).await {
                 Ok(true) => {}
                 // Nobody on this device agreed to it: whoever sent it has no business here.
                 Err(DriverError::Client(ClientError::UnknownChannel)) => {}
@@ -53,11 +53,16 @@ impl<S: Store, L: Line> Driver<S, L> {
     async fn take(
         &mut self,
         item: &Item,
+        position: Option<u64>,
         now: Timestamp,
         happened: &mut Vec<(ChannelId, Event)>,
     ) -> Result<bool, DriverError> {
         for _ in 0..TRIES {
-            match self.client.receive(item, &self.facts, now) {
+            let received = match position {
+                Some(position) => self.client.receive_queued(position, item, &self.facts, now),
+                None => self.client.receive(item, &self.facts, now),
+            };
+            match received {
                 Ok(events) => {
                     happened.extend(events.into_iter().map(|event| (item.channel, event)));
                     return Ok(true);
@@ -97,7 +102,7 @@ impl<S: Store, L: Line> Driver<S, L> {
             }
             for item in items {
                 // A fact that the own node does not know yet comes with the ledger.
-                if !self.take(&item, now, happened).await? {
+                if !self.take(&item, None, now, happened).await? {
                     return Ok(());
                 }
             }
@@ -163,7 +168,12 @@ impl<S: Store, L: Line> Driver<S, L> {
         let consents = self.client.consents(channel)?;
         self.learn_anew(channel, consents, now).await?;
         self.client.review(channel, &self.facts, now)?;
-        let admissions = match self.line.call(DeviceCall::Admissions(channel)).await {
+        let asked = match lately {
+            // Who waits is no news since a moment ago: what is to be said goes out at once.
+            true => Ok(Answer::Admissions(Vec::new())),
+            false => self.line.call(DeviceCall::Admissions(channel)).await,
+        };
+        let admissions = match asked {
             Ok(Answer::Admissions(admissions)) => admissions,
             Ok(_) => return Err(DriverError::Answer),
             Err(refusal @ (Refusal::Ended | Refusal::NotMember)) => return Err(refusal.into()),
@@ -177,7 +187,7 @@ impl<S: Store, L: Line> Driver<S, L> {
         }
         match self.client.advance(channel, &admissions, &self.facts, now) {
             Ok(made) => {
-                if !made && admissions.is_empty() {
+                if !made && !lately && admissions.is_empty() {
                     self.looked.insert(channel, now);
                 }
                 self.submit(channel).await
@@ -224,9 +234,11 @@ impl<S: Store, L: Line> Driver<S, L> {
     pub(super) async fn submit(&mut self, channel: ChannelId) -> Result<(), DriverError> {
         for (key, submission) in self.client.outgoing(channel)? {
             let answer = self.line.call(DeviceCall::Submit(channel, submission)).await;
-            let taken = answer.is_ok();
+            let refusal = answer.as_ref().err().copied();
             self.client.answered(channel, key, answer.map(|_| ()))?;
-            if !taken {
+            if refusal.is_some() {
+                // It may be that this device takes no part any more, or that a removal waits: it looks anew.
+                self.looked.remove(&channel);
                 break;
             }
         }

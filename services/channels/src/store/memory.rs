@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroize;
 
-use super::{KeyValue, Row, Store, StoreError};
+use super::{KeyValue, Readable, Row, Seen, Store, StoreError};
 
 /// Rows in memory. Cloning it copies everything, as a snapshot of a device.
 #[derive(Default, Clone)]
@@ -58,24 +58,21 @@ impl Store for MemoryStore {
         }
         Ok(result)
     }
+
+    fn look<R, E: From<StoreError>>(
+        &mut self,
+        look: impl FnOnce(&Seen<'_, Self::Rows<'_>>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        look(&Seen(&MemoryTransaction { base: &self.rows, changes: RefCell::default() }))
+    }
 }
 
-impl KeyValue for MemoryTransaction<'_> {
+impl Readable for MemoryTransaction<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match self.changes.borrow().get(key) {
             Some(changed) => Ok(changed.clone()),
             None => Ok(self.base.get(key).cloned()),
         }
-    }
-
-    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.changes.borrow_mut().insert(key.to_vec(), Some(value.to_vec()));
-        Ok(())
-    }
-
-    fn delete(&self, key: &[u8]) -> Result<(), StoreError> {
-        self.changes.borrow_mut().insert(key.to_vec(), None);
-        Ok(())
     }
 
     fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
@@ -91,5 +88,17 @@ impl KeyValue for MemoryTransaction<'_> {
         let changed = changes.range(start..).take_while(within);
         found.extend(changed.filter_map(|(key, value)| value.as_ref().map(|value| (key, value))));
         Ok(found.into_iter().take(limit).map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+}
+
+impl KeyValue for MemoryTransaction<'_> {
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.changes.borrow_mut().insert(key.to_vec(), Some(value.to_vec()));
+        Ok(())
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<(), StoreError> {
+        self.changes.borrow_mut().insert(key.to_vec(), None);
+        Ok(())
     }
 }

@@ -37,13 +37,22 @@ pub enum StoreError {
 /// A key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
 
-/// Bytes under keys, inside one transaction.
-pub trait KeyValue {
+/// Bytes under keys, as of one moment.
+pub trait Readable {
     /// The value of a key.
     ///
     /// # Errors
     /// The store failed.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// All keys that begin with these bytes, in order, with their values; at most `limit`.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError>;
+}
+
+/// Bytes under keys, inside one transaction.
+pub trait KeyValue: Readable {
     /// Sets the value of a key.
     ///
     /// # Errors
@@ -54,11 +63,20 @@ pub trait KeyValue {
     /// # Errors
     /// The store failed.
     fn delete(&self, key: &[u8]) -> Result<(), StoreError>;
-    /// All keys that begin with these bytes, in order, with their values; at most `limit`.
-    ///
-    /// # Errors
-    /// The store failed.
-    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError>;
+}
+
+/// What can be read in a transaction, and nothing written.
+#[derive(Debug)]
+pub struct Seen<'a, K>(&'a K);
+
+impl<K: Readable> Readable for Seen<'_, K> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.0.scan(prefix, limit)
+    }
 }
 
 /// A store that changes as a whole or not at all.
@@ -75,6 +93,15 @@ pub trait Store {
     fn transact<R, E: From<StoreError>>(
         &mut self,
         change: impl FnOnce(&Self::Rows<'_>) -> Result<R, E>,
+    ) -> Result<R, E>;
+
+    /// Runs `look` on what stands there, which changes nothing and waits for no disk.
+    ///
+    /// # Errors
+    /// Whatever `look` returns, or the store failed.
+    fn look<R, E: From<StoreError>>(
+        &mut self,
+        look: impl FnOnce(&Seen<'_, Self::Rows<'_>>) -> Result<R, E>,
     ) -> Result<R, E>;
 }
 
@@ -119,6 +146,8 @@ mod tests {
                 Ok(())
             })
             .unwrap();
+        let seen = store.look(|rows| Ok::<_, StoreError>((rows.get(b"a1")?, rows.scan(b"a", 9)?.len())));
+        assert_eq!(seen.unwrap(), (Some(b"a1".to_vec()), 3));
     }
 
     #[test]

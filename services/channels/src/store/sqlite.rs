@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::{KeyValue, Row, Store, StoreError, end_of};
+use super::{KeyValue, Readable, Row, Seen, Store, StoreError, end_of};
 
 /// One table of keys and values in a database of its own.
 #[derive(Debug)]
@@ -59,6 +60,10 @@ pub(crate) fn set_up(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
+    // What a step writes on the side, to undo it, is gone with the step: it needs no file.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // A prepared statement stays as it is, whatever is bound to it; otherwise those with a LIMIT are prepared each time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(())
 }
@@ -84,14 +89,33 @@ impl Store for SqliteStore {
         transaction.commit().map_err(StoreError::from)?;
         Ok(result)
     }
+
+    fn look<R, E: From<StoreError>>(
+        &mut self,
+        look: impl FnOnce(&Seen<'_, Self::Rows<'_>>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(StoreError::from)?;
+        look(&Seen(&SqliteRows(&transaction)))
+    }
 }
 
-impl KeyValue for SqliteRows<'_> {
+impl Readable for SqliteRows<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let mut statement = self.0.prepare_cached("SELECT value FROM rows WHERE key = ?1")?;
         Ok(statement.query_row([key], |row| row.get(0)).optional()?)
     }
 
+    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        let sql = "SELECT key, value FROM rows WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) ORDER BY key LIMIT ?3";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![prefix, end_of(prefix), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl KeyValue for SqliteRows<'_> {
     fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let sql =
             "INSERT INTO rows (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
@@ -102,13 +126,5 @@ impl KeyValue for SqliteRows<'_> {
     fn delete(&self, key: &[u8]) -> Result<(), StoreError> {
         self.0.prepare_cached("DELETE FROM rows WHERE key = ?1")?.execute([key])?;
         Ok(())
-    }
-
-    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
-        let sql = "SELECT key, value FROM rows WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) ORDER BY key LIMIT ?3";
-        let mut statement = self.0.prepare_cached(sql)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![prefix, end_of(prefix), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
     }
 }
