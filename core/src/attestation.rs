@@ -176,25 +176,52 @@ impl LeafProof {
         LeafAttestation::decode(self.attestation.bytes(), network)
     }
 
+    /// Reads the whole proof, to be verified.
+    ///
+    /// # Errors
+    /// Not an attestation of this network, or not a pledge of it.
+    pub fn claim(&self, network: NetworkId) -> Result<LeafClaim<'_>, DecodeError> {
+        let pledge = self.pledge.as_ref().map(|pledge| LeafPledge::decode(pledge.bytes(), network)).transpose()?;
+        Ok(LeafClaim { leaf: self.claims(network)?, pledge, proof: self })
+    }
+}
+
+/// A well-formed proof whose signatures have not been verified. What it says is a claim.
+#[derive(Debug, Clone)]
+pub struct LeafClaim<'a> {
+    leaf: LeafAttestation,
+    pledge: Option<LeafPledge>,
+    proof: &'a LeafProof,
+}
+
+impl<'a> LeafClaim<'a> {
+    /// What it claims, to find out whose keys to verify it with.
+    #[must_use]
+    pub const fn leaf(&self) -> &LeafAttestation {
+        &self.leaf
+    }
+
+    /// The proof as it came.
+    #[must_use]
+    pub const fn proof(&self) -> &'a LeafProof {
+        self.proof
+    }
+
     /// Verifies both signatures: under the hospital's key and, for a patient, under the consent's.
     ///
     /// # Errors
     /// See [`ProofError`].
-    pub fn verify(
-        &self,
-        network: NetworkId,
-        hospital: &VerifyingKey,
-        consent: &VerifyingKey,
-    ) -> Result<LeafAttestation, ProofError> {
-        let (leaf, _) = self.attestation.clone().claim::<LeafAttestation>(network)?.verify(hospital)?.into_parts();
-        match (leaf.role, &self.pledge) {
-            (PersonRole::Clinician, None) => Ok(leaf),
-            (PersonRole::Patient, Some(pledge)) => {
-                let (pledge, _) = pledge.clone().claim::<LeafPledge>(network)?.verify(consent)?.into_parts();
+    pub fn verify(&self, hospital: &VerifyingKey, consent: &VerifyingKey) -> Result<LeafAttestation, ProofError> {
+        let Self { leaf, pledge, proof } = self;
+        hospital.verify(proof.attestation.bytes(), proof.attestation.signature())?;
+        match (leaf.role, pledge.as_ref().zip(proof.pledge.as_ref())) {
+            (PersonRole::Clinician, None) => Ok(leaf.clone()),
+            (PersonRole::Patient, Some((pledge, signed))) => {
+                consent.verify(signed.bytes(), signed.signature())?;
                 if pledge.leaf_key != leaf.leaf_key || pledge.consent != leaf.consent {
                     return Err(ProofError::OtherLeaf);
                 }
-                Ok(leaf)
+                Ok(leaf.clone())
             }
             _ => Err(ProofError::Pledge),
         }
@@ -252,14 +279,14 @@ mod tests {
     #[test]
     fn a_patients_leaf_needs_the_consent_key() {
         let (hospital, consent) = (key(8).verifying_key(), key(9).verifying_key());
-        let verify = |proof: LeafProof| proof.verify(NETWORK, &hospital, &consent);
+        let verify = |proof: LeafProof| proof.claim(NETWORK).unwrap().verify(&hospital, &consent);
         assert!(verify(proof(PersonRole::Patient, 3, Some(9))).is_ok());
         assert!(verify(proof(PersonRole::Clinician, 3, None)).is_ok());
         assert_eq!(verify(proof(PersonRole::Patient, 3, None)), Err(ProofError::Pledge));
         assert_eq!(verify(proof(PersonRole::Clinician, 3, Some(9))), Err(ProofError::Pledge));
         assert_eq!(verify(proof(PersonRole::Patient, 6, Some(9))), Err(ProofError::OtherLeaf));
         assert!(matches!(verify(proof(PersonRole::Patient, 3, Some(8))), Err(ProofError::Signature(_))));
-        let stranger = proof(PersonRole::Clinician, 3, None).verify(NETWORK, &consent, &consent);
+        let stranger = proof(PersonRole::Clinician, 3, None).claim(NETWORK).unwrap().verify(&consent, &consent);
         assert!(matches!(stranger, Err(ProofError::Signature(_))));
     }
 

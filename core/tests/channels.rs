@@ -232,7 +232,7 @@ fn leaves() {
     verifies(NETWORK, &stored["leaf_revocation"], &revocation());
     let read = LeafProof::decode(&bytes(&stored["leaf_proof"])).unwrap();
     assert_eq!(read, proof);
-    read.verify(NETWORK, &south().verifying_key(), &patient().verifying_key()).unwrap();
+    read.claim(NETWORK).unwrap().verify(&south().verifying_key(), &patient().verifying_key()).unwrap();
 }
 
 fn consent_fields(opening: &ConsentOpening) -> Value {

@@ -221,7 +221,8 @@ fn join<S: Store>(newcomer: Newcomer<S>, added: &Added) -> anyhow::Result<Peer<S
     let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&added.tree)?;
     let group = device.work(|provider, _| {
         let processed = ProcessedWelcome::new_from_welcome(provider, &mls::join_config(), welcome)?;
-        let staged = JoinBuilder::new(provider, processed).with_ratchet_tree(tree).skip_lifetime_validation().build()?;
+        let staged =
+            JoinBuilder::new(provider, processed).with_ratchet_tree(tree).skip_lifetime_validation().build()?;
         Ok(staged.into_group(provider)?)
     })?;
     Ok(Peer { device, group })

@@ -58,38 +58,26 @@ pub fn credential(participant: ParticipantId, key: &VerifyingKey) -> CredentialW
     }
 }
 
-/// The pseudonym and the key of a leaf.
+/// The pseudonym of a leaf and the bytes of its key. That they are a key is for those to find out who verify with it.
+pub type Identity = (ParticipantId, [u8; 32]);
+
+/// Whose leaf this is.
 ///
 /// # Errors
 /// The leaf is not one of ours.
-pub fn identity(credential: &Credential, key: &[u8]) -> Result<(ParticipantId, VerifyingKey), MlsError> {
-    let error = |why| MlsError { what: "leaf", why };
-    let participant = participant(credential)?;
-    let key = key.try_into().map_err(|_| error("its key has not 32 bytes"))?;
-    let key = VerifyingKey::from_bytes(key).map_err(|_| error("its key is no Ed25519 key"))?;
-    Ok((participant, key))
-}
-
-fn participant(credential: &Credential) -> Result<ParticipantId, MlsError> {
+pub fn identity(credential: &Credential, key: &[u8]) -> Result<Identity, MlsError> {
     let error = |why| MlsError { what: "leaf", why };
     let basic = BasicCredential::try_from(credential.clone()).map_err(|_| error("its credential is not basic"))?;
     let participant = basic.identity().try_into().map_err(|_| error("its identity has not 16 bytes"))?;
-    Ok(ParticipantId::from_bytes(participant))
-}
-
-/// The pseudonym of a leaf that is in a group, where it was checked as it came in.
-///
-/// # Errors
-/// The leaf is not one of ours.
-pub fn participant_of(leaf: &LeafNode) -> Result<ParticipantId, MlsError> {
-    participant(leaf.credential())
+    let key = key.try_into().map_err(|_| error("its key has not 32 bytes"))?;
+    Ok((ParticipantId::from_bytes(participant), key))
 }
 
 /// As [`identity`], of a leaf node.
 ///
 /// # Errors
 /// The leaf is not one of ours.
-pub fn identity_of(leaf: &LeafNode) -> Result<(ParticipantId, VerifyingKey), MlsError> {
+pub fn identity_of(leaf: &LeafNode) -> Result<Identity, MlsError> {
     identity(leaf.credential(), leaf.signature_key().as_slice())
 }
 
@@ -197,6 +185,17 @@ pub fn read_protocol(bytes: &[u8], channel: ChannelId) -> Result<ProtocolMessage
     Ok(message)
 }
 
+/// As [`read_protocol`], of a commit or a proposal, which the hub has to read and which therefore is not encrypted.
+///
+/// # Errors
+/// It is encrypted, or as with [`read_protocol`].
+pub fn read_handshake(bytes: &[u8], channel: ChannelId) -> Result<ProtocolMessage, MlsError> {
+    match read_protocol(bytes, channel)? {
+        message @ ProtocolMessage::PublicMessage(_) => Ok(message),
+        ProtocolMessage::PrivateMessage(_) => Err(MlsError { what: "handshake message", why: "it is encrypted" }),
+    }
+}
+
 /// Reads and checks a key package: signatures, suite, capabilities, a lifetime that is neither too long nor over.
 ///
 /// # Errors
@@ -232,7 +231,8 @@ pub fn check_package(package: &KeyPackage, now: Timestamp) -> Result<(), MlsErro
     if !is_plain(package.leaf_node()) {
         return Err(error("with other capabilities or more extensions than ours"));
     }
-    identity_of(package.leaf_node()).map(|_| ())
+    let (_, key) = identity_of(package.leaf_node())?;
+    VerifyingKey::from_bytes(&key).map(drop).map_err(|_| MlsError { what: "leaf", why: "its key is no Ed25519 key" })
 }
 
 /// The confirmation tag and the signer's leaf in the bytes of a GroupInfo message of our suite, which end with them and

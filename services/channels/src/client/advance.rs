@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::content::Content;
 use super::records::{ChannelRow, Outgoing, Phase};
-use super::{Client, ClientError, Desk};
+use super::{Client, ClientError, Desk, read_claim};
 use crate::limits::ADDS_MAX;
 use crate::mls::{self, MlsError};
 use crate::provider::LeafSigner;
@@ -137,7 +137,9 @@ impl<K: KeyValue> Desk<'_, K> {
                 continue;
             };
             let identity = mls::identity_of(package.leaf_node())?;
-            let proven = scene.check_leaf(identity, &admission.proof).is_ok() && !self.rows.is_gone(identity.0)?;
+            let claim = read_claim(&admission.proof, self.network);
+            let proven = claim.is_ok_and(|claim| scene.check_leaf(identity, &claim).is_ok());
+            let proven = proven && !self.rows.is_gone(identity.0)?;
             if proven && adds.len() < ADDS_MAX && taken.take(&package)? {
                 adds.push((package, admission));
             }

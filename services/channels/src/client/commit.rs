@@ -7,7 +7,7 @@ use semblance_core::record::Record;
 use super::receive::Event;
 use super::records::{ChannelRow, Phase};
 use super::{ClientError, Desk, know_all, pending_removals};
-use crate::check::{Before, Change, CheckError, check_commit, check_note};
+use crate::check::{Before, Change, CheckError, Claims, check_commit};
 use crate::mls::{self, MlsError};
 use crate::store::KeyValue;
 use crate::wire::{Facts, Item, Note, Submission};
@@ -24,23 +24,24 @@ impl<K: KeyValue> Desk<'_, K> {
         let terms = row.charter.verify(self.network, facts)?;
         let scene = self.scene(&terms, facts, item.at);
         let (roster, pending) = (self.roster()?, pending_removals(group));
-        let message = mls::read_protocol(bytes, self.channel)?;
+        let message = mls::read_handshake(bytes, self.channel)?;
         let processed = group.process_message(&self.provider, message).map_err(ClientError::mls)?;
         let (sender, note) = (processed.sender().clone(), Note::decode(processed.aad()).map_err(|_| malformed())?);
         match processed.into_content() {
             ProcessedMessageContent::OwnPendingCommit => {
                 let staged = group.pending_commit().ok_or(ClientError::Phase)?;
                 let before = Before { roster: &roster, group: group.public_group(), pending: &pending };
-                let change = check_commit(&scene, &before, &sender, staged, &note)?;
+                let claims = Claims::of_commit(self.network, &note.proofs, staged)?;
+                let change = check_commit(&scene, &before, &sender, staged, &claims)?;
                 self.check_new(change.added.iter().map(|(leaf, _)| leaf))?;
                 group.merge_pending_commit(&self.provider).map_err(ClientError::mls)?;
                 self.changed(change)
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => {
-                check_note(self.network, &staged, &note)?;
-                know_all(&note.proofs, self.network, facts)?;
+                let claims = Claims::of_commit(self.network, &note.proofs, &staged)?;
+                know_all(&claims, facts)?;
                 let before = Before { roster: &roster, group: group.public_group(), pending: &pending };
-                let change = check_commit(&scene, &before, &sender, &staged, &note)?;
+                let change = check_commit(&scene, &before, &sender, &staged, &claims)?;
                 self.check_new(change.added.iter().map(|(leaf, _)| leaf))?;
                 self.merge(group, *staged, change)
             }

@@ -8,7 +8,7 @@ use semblance_core::time::Timestamp;
 
 use super::receive::Event;
 use super::records::{ChannelRow, Outgoing, Phase};
-use super::{Client, ClientError};
+use super::{Client, ClientError, read_claim};
 use crate::mls;
 use crate::provider::LeafSigner;
 use crate::store::Store;
@@ -37,7 +37,8 @@ impl<S: Store> Client<S> {
             let mut leaf = desk.rows.own_leaf()?.ok_or(ClientError::Phase)?;
             let signing = leaf.signing();
             let identity = (leaf.participant, signing.verifying_key());
-            let attested = desk.scene(&terms, facts, now).check_leaf(identity, &proof)?;
+            let claim = read_claim(&proof, desk.network)?;
+            let attested = desk.scene(&terms, facts, now).check_leaf((identity.0, *identity.1.as_bytes()), &claim)?;
             let group = MlsGroup::new_with_group_id(
                 &desk.provider,
                 &LeafSigner(&signing),

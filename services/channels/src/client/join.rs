@@ -1,7 +1,7 @@
 //! Joining by a Welcome.
 
 use openmls::prelude::{JoinBuilder, MlsGroup, MlsMessageBodyIn, ProcessedWelcome, RatchetTreeIn, StagedWelcome};
-use semblance_core::id::ParticipantId;
+use semblance_core::attestation::LeafClaim;
 use semblance_core::time::Timestamp;
 use tls_codec::DeserializeBytes;
 
@@ -9,6 +9,7 @@ use super::receive::Event;
 use super::records::{ChannelRow, OwnLeaf, Phase};
 use super::rows;
 use super::{Client, ClientError, Desk, know_all};
+use crate::check::Claims;
 use crate::limits::CLOCK_SKEW_MILLIS;
 use crate::mls::{self, MlsError};
 use crate::store::{KeyValue, Store};
@@ -43,7 +44,8 @@ impl<K: KeyValue> Desk<'_, K> {
         (facts, now): (&Facts, Timestamp),
     ) -> Result<MlsGroup, ClientError> {
         let terms = row.charter.verify(self.network, facts)?;
-        know_all(&package.roster, self.network, facts)?;
+        let claims = Claims::read(self.network, &package.roster)?;
+        know_all(&claims, facts)?;
         let staged = self.stage(package)?;
         let context = staged.group_context();
         if mls::channel_of(context.group_id()) != Some(item.channel)
@@ -57,12 +59,12 @@ impl<K: KeyValue> Desk<'_, K> {
         }
         let scene = self.scene(&terms, facts, item.at.max(row.at).min(now.plus(CLOCK_SKEW_MILLIS)));
         let leaves = staged.members().map(|member| mls::identity(&member.credential, &member.signature_key));
-        let roster = scene.check_roster(leaves, &package.roster)?;
+        let roster = scene.check_roster(leaves, &claims)?;
         self.check_new(roster.values())?;
         let (epoch, own) = (context.epoch().as_u64(), staged.own_leaf_node());
         let own = own.ok_or(ClientError::NotForUs)?;
         let (participant, _) = mls::identity_of(own)?;
-        let leaf = self.take_leaf(participant, package)?;
+        let leaf = self.take_leaf(claims.of(participant)?)?;
         let group = staged.into_group(&self.provider).map_err(ClientError::mls)?;
         self.set_roster(roster)?;
         self.rows.set_own_leaf(&leaf)?;
@@ -92,15 +94,12 @@ impl<K: KeyValue> Desk<'_, K> {
     }
 
     /// The leaf of the key package that was taken up, now the channel's own.
-    fn take_leaf(&self, participant: ParticipantId, package: &WelcomePackage) -> Result<OwnLeaf, ClientError> {
-        let mut leaf = rows::package_leaf(self.kv, participant)?.ok_or(ClientError::NotForUs)?;
-        let is_own = |proof: &&semblance_core::attestation::LeafProof| {
-            proof.claims(self.network).is_ok_and(|claim| claim.participant == participant)
-        };
-        leaf.proof = package.roster.iter().find(is_own).cloned();
+    fn take_leaf(&self, claim: &LeafClaim<'_>) -> Result<OwnLeaf, ClientError> {
+        let participant = claim.leaf().participant;
+        let leaf = rows::package_leaf(self.kv, participant)?.ok_or(ClientError::NotForUs)?;
         if !leaf.last_resort {
             rows::remove_package_leaf(self.kv, participant)?;
         }
-        Ok(leaf)
+        Ok(leaf.proven(claim.proof()))
     }
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use openmls::prelude::{LeafNodeIndex, MlsGroup};
 use openmls_rust_crypto::RustCrypto;
-use semblance_core::attestation::{LeafAttestation, LeafProof};
+use semblance_core::attestation::{LeafAttestation, LeafClaim, LeafProof};
 use semblance_core::id::{ChannelId, ConsentId, Digest, NetworkId, ParticipantId};
 use semblance_core::random::RandomSource;
 use semblance_core::time::Timestamp;
@@ -35,7 +35,7 @@ pub use records::{Message, Phase};
 
 use self::records::{ChannelRow, Outgoing};
 use self::rows::{Rows, Since};
-use crate::check::{CheckError, Roster, Scene};
+use crate::check::{CheckError, Claims, Roster, Scene};
 use crate::mls::{self, MlsError};
 use crate::provider::Provider;
 use crate::store::{KeyValue, Seen, Store, StoreError};
@@ -122,7 +122,7 @@ struct Desk<'a, K> {
     provider: Provider<'a, K>,
     network: NetworkId,
     channel: ChannelId,
-    roster: RefCell<Option<Arc<Roster>>>,
+    roster: &'a RefCell<Option<Arc<Roster>>>,
 }
 
 impl<S: Store> Client<S> {
@@ -268,16 +268,20 @@ impl<S: Store> Client<S> {
         let roster = RefCell::new(self.rosters.remove(&channel));
         let (crypto, random, network) = (&self.crypto, self.random.as_ref(), self.network);
         let keeping = self.keeping;
-        let (result, roster) = self.store.transact(|kv| -> Result<_, ClientError> {
+        let result = self.store.transact(|kv| -> Result<_, ClientError> {
             let provider = Provider::new(kv, crypto, random);
-            let desk = Desk { kv, rows: Rows::new(kv, channel), provider, network, channel, roster };
+            let desk = Desk { kv, rows: Rows::new(kv, channel), provider, network, channel, roster: &roster };
             let result = step(&desk)?;
             keeping.map_or(Ok(()), |position| rows::set_kept(kv, position))?;
-            Ok((result, desk.roster.into_inner()))
-        })?;
-        self.keeping = None;
-        self.rosters.extend(roster.map(|roster| (channel, roster)));
-        Ok(result)
+            Ok(result)
+        });
+        if result.is_ok() {
+            self.keeping = None;
+        }
+        if is_settled(&result) {
+            self.rosters.extend(roster.into_inner().map(|roster| (channel, roster)));
+        }
+        result
     }
 
     /// Runs a step on the group. If it fails, the group in memory may be ahead of the store and is read again.
@@ -286,16 +290,18 @@ impl<S: Store> Client<S> {
         channel: ChannelId,
         step: impl FnOnce(&mut MlsGroup, &Desk<'_, S::Rows<'_>>) -> Result<R, ClientError>,
     ) -> Result<R, ClientError> {
-        let cached = self.groups.remove(&channel);
-        let (result, group) = self.without_group(channel, |desk| {
-            let mut group = match cached {
+        let mut group = self.groups.remove(&channel);
+        let result = self.without_group(channel, |desk| {
+            let group = match &mut group {
                 Some(group) => group,
-                None => desk.load_group()?.ok_or(ClientError::Phase)?,
+                none => none.insert(desk.load_group()?.ok_or(ClientError::Phase)?),
             };
-            Ok((step(&mut group, desk)?, group))
-        })?;
-        self.groups.insert(channel, group);
-        Ok(result)
+            step(group, desk)
+        });
+        if is_settled(&result) {
+            self.groups.extend(group.map(|group| (channel, group)));
+        }
+        result
     }
 }
 
@@ -343,10 +349,19 @@ impl<K: KeyValue> Desk<'_, K> {
 }
 
 /// Whether the facts speak of every consent that proofs claim.
-fn know_all(proofs: &[LeafProof], network: NetworkId, facts: &Facts) -> Result<(), ClientError> {
-    let claimed = proofs.iter().filter_map(|proof| proof.claims(network).ok()).map(|claim| claim.consent);
-    let missing: Vec<_> = claimed.filter(|consent| !facts.consents.contains_key(consent)).collect();
+fn know_all(claims: &Claims<'_>, facts: &Facts) -> Result<(), ClientError> {
+    let missing: Vec<_> = claims.consents().filter(|consent| !facts.consents.contains_key(consent)).collect();
     if missing.is_empty() { Ok(()) } else { Err(ClientError::Behind(missing)) }
+}
+
+/// Whether what is in memory fits what is stored after a step: it succeeded, or what is missing was found out before it
+/// changed anything.
+const fn is_settled<R>(result: &Result<R, ClientError>) -> bool {
+    matches!(result, Ok(_) | Err(ClientError::Behind(_)))
+}
+
+fn read_claim(proof: &LeafProof, network: NetworkId) -> Result<LeafClaim<'_>, ClientError> {
+    proof.claim(network).map_err(|_| CheckError::Unproven.into())
 }
 
 /// The leaves whose removal the hub proposed and nobody committed yet.

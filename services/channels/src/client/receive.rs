@@ -179,7 +179,7 @@ impl<K: KeyValue> Desk<'_, K> {
         row: &ChannelRow,
         facts: &Facts,
     ) -> Result<Vec<Event>, ClientError> {
-        let message = mls::read_protocol(proposal, self.channel)?;
+        let message = mls::read_handshake(proposal, self.channel)?;
         if message.epoch() < group.epoch() {
             // Made for an epoch that a commit has ended; the hub makes it again.
             return Ok(Vec::new());
@@ -192,7 +192,7 @@ impl<K: KeyValue> Desk<'_, K> {
             return Err(CheckError::Proposal.into());
         };
         let leaf = group.public_group().leaf(remove.removed()).ok_or(CheckError::Ground)?;
-        let participant = mls::participant_of(leaf)?;
+        let (participant, _) = mls::identity_of(leaf)?;
         let roster = self.roster()?;
         let attested = roster.get(&participant).ok_or(CheckError::Ground)?;
         let terms = row.charter.verify(self.network, facts)?;
@@ -247,7 +247,7 @@ impl<K: KeyValue> Desk<'_, K> {
             _ => return Ok(unreadable),
         };
         let Some(leaf) = group.public_group().leaf(index) else { return Ok(unreadable) };
-        let participant = mls::participant_of(leaf)?;
+        let (participant, _) = mls::identity_of(leaf)?;
         Ok((participant, Content::decode(&zeroize::Zeroizing::new(plain.into_bytes())).ok()))
     }
 }

@@ -11,7 +11,8 @@ use tls_codec::DeserializeBytes;
 use super::receive::Event;
 use super::records::{ChannelRow, Outgoing, OwnLeaf, Phase};
 use super::rows;
-use super::{Client, ClientError, Desk, know_all};
+use super::{Client, ClientError, Desk, know_all, read_claim};
+use crate::check::Claims;
 use crate::mls::{self, MlsError};
 use crate::provider::LeafSigner;
 use crate::store::{KeyValue, Store};
@@ -119,12 +120,13 @@ impl<K: KeyValue> Desk<'_, K> {
         }
         let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&info.tree)
             .map_err(|_| MlsError { what: "ratchet tree", why: "not in its form" })?;
-        know_all(&info.roster, self.network, facts)?;
+        let claims = Claims::read(self.network, &info.roster)?;
+        know_all(&claims, facts)?;
         let signing = leaf.signing();
         let proof = leaf.proof.clone().ok_or(ClientError::Phase)?;
         let identity = (leaf.participant, signing.verifying_key());
         let scene = self.scene(&terms, facts, now);
-        let attested = scene.check_leaf(identity, &proof)?;
+        let attested = scene.check_leaf((identity.0, *identity.1.as_bytes()), &read_claim(&proof, self.network)?)?;
         let (group, bundle) = MlsGroup::external_commit_builder()
             .with_ratchet_tree(tree)
             .with_config(mls::join_config())
@@ -144,7 +146,7 @@ impl<K: KeyValue> Desk<'_, K> {
             .map_err(ClientError::mls)?;
         let others = group.members().map(|member| mls::identity(&member.credential, &member.signature_key));
         let others = others.filter(|other| other.as_ref().map_or(true, |(id, _)| *id != leaf.participant));
-        let mut roster = scene.check_roster(others, &info.roster)?;
+        let mut roster = scene.check_roster(others, &claims)?;
         self.check_new(roster.values())?;
         roster.insert(attested.participant, attested);
         self.set_roster(roster)?;

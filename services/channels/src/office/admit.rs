@@ -48,7 +48,7 @@ impl Office {
         from: &Speaker,
         now: Timestamp,
     ) -> Result<Vec<Admission>, OfficeError> {
-        self.look(now, |desk| {
+        self.step(now, |desk| {
             desk.speaking(channel, from)?;
             desk.admissions(channel)
         })
@@ -99,7 +99,8 @@ impl Desk<'_> {
         }
         let identity = mls::identity_of(package.leaf_node()).map_err(|_| Refusal::Malformed)?;
         let scene = Scene { network: self.network, terms: &known.terms, facts, at: self.now };
-        let leaf = scene.check_leaf(identity, &admission.proof).map_err(|_| Refusal::Unproven)?;
+        let claim = admission.proof.claim(self.network).map_err(|_| Refusal::Unproven)?;
+        let leaf = scene.check_leaf(identity, &claim).map_err(|_| Refusal::Unproven)?;
         // A hub that still trusts a consent which has just ended would only remove the leaf again.
         // What was asked of the ledger may be a moment old: a withdrawal that this office has read since counts.
         let ended = facts.consents.get(&leaf.consent).is_none_or(|fact| fact.ended(self.now).is_some())

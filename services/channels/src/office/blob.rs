@@ -69,7 +69,7 @@ impl Office {
         (digest, number): (Digest, u64),
         now: Timestamp,
     ) -> Result<Piece, OfficeError> {
-        self.look(now, |desk| {
+        self.step(now, |desk| {
             desk.speaking(channel, from)?;
             let found = desk
                 .db

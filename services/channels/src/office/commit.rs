@@ -14,7 +14,7 @@ use super::channel::{HubChannel, signed, unsigned};
 use super::leaf::LeafState;
 use super::tree::{check_group_info, indices_of};
 use super::{Desk, OfficeError, Speaker};
-use crate::check::{Before, Change, CheckError, Scene, check_commit};
+use crate::check::{Before, Change, CheckError, Claims, Scene, check_commit};
 use crate::limits::MEMBERS_MAX;
 use crate::mls;
 use crate::provider::MlsState;
@@ -108,7 +108,8 @@ impl Desk<'_> {
         let (roster, pending) = (self.roster(channel)?, indices_of(group, &cut));
         let before = Before { roster: &roster, group, pending: &pending };
         let scene = Scene { network: self.network, terms: &known.terms, facts, at: self.now };
-        let change = check_commit(&scene, &before, &sender, &staged, &note).map_err(refusal)?;
+        let claims = Claims::of_commit(self.network, &note.proofs, &staged).map_err(refusal)?;
+        let change = check_commit(&scene, &before, &sender, &staged, &claims).map_err(refusal)?;
         self.check_admitted(channel, from, &staged, &change)?;
         Ok(Accepted { staged, change })
     }

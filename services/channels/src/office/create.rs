@@ -45,7 +45,8 @@ impl Desk<'_> {
         let identity = mls::identity(&only.credential, &only.signature_key).map_err(|_| Refusal::Invalid)?;
         drop(leaves);
         let scene = Scene { network: self.network, terms: &known.terms, facts, at: self.now };
-        let attested = scene.check_leaf(identity, &creation.proof).map_err(|_| Refusal::Unproven)?;
+        let claim = creation.proof.claim(self.network).map_err(|_| Refusal::Unproven)?;
+        let attested = scene.check_leaf(identity, &claim).map_err(|_| Refusal::Unproven)?;
         let ended = facts.consents.get(&attested.consent).is_none_or(|fact| fact.ended(self.now).is_some());
         if ended || self.is_withdrawn(attested.consent)? {
             return Err(Refusal::Unproven.into());

@@ -24,7 +24,7 @@ impl Office {
         first: u64,
         now: Timestamp,
     ) -> Result<Vec<Item>, OfficeError> {
-        self.look(now, |desk| {
+        self.step(now, |desk| {
             let leaf = desk.speaking(channel, from)?;
             desk.items(channel, first.max(leaf.since), ITEMS_MAX)
         })

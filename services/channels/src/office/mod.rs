@@ -222,7 +222,8 @@ impl Office {
         look: impl FnOnce(&Desk<'_>) -> Result<R, OfficeError>,
     ) -> Result<R, OfficeError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-        look(&Desk {
+        let before = transaction.total_changes();
+        let seen = look(&Desk {
             db: &transaction,
             network: self.network,
             organisation: &self.organisation,
@@ -231,7 +232,9 @@ impl Office {
             groups: &mut self.groups,
             changed: Vec::new(),
             now,
-        })
+        });
+        debug_assert_eq!(before, transaction.total_changes(), "what is only looked at is not kept");
+        seen
     }
 
     /// Runs several steps in one transaction, each of which succeeds or fails by itself; none has happened before

@@ -58,7 +58,7 @@ impl Office {
                         Digest::of(&upload.bytes).as_bytes(),
                         device.as_bytes(),
                         participant.as_bytes(),
-                        key.as_bytes(),
+                        key,
                         upload.bytes,
                         signed(package.life_time().not_after().saturating_mul(1000)),
                         upload.last_resort

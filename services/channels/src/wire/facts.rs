@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use semblance_core::attestation::{LeafAttestation, LeafProof};
+use semblance_core::attestation::{LeafAttestation, LeafClaim};
 use semblance_core::consent::{Scope, Scopes};
 use semblance_core::encode::{DecodeError, Reader, Writer};
-use semblance_core::id::{ConsentId, NetworkId, OrganisationId, TransactionId};
+use semblance_core::id::{ConsentId, OrganisationId, TransactionId};
 use semblance_core::limits::ORGANISATIONS_MAX;
 use semblance_core::record::{Record, read_option, write_option};
 use semblance_core::signature::VerifyingKey;
@@ -74,13 +74,13 @@ impl Facts {
 
     /// Verifies a leaf's proof under the keys of its hospital and its consent.
     #[must_use]
-    pub fn prove(&self, network: NetworkId, proof: &LeafProof) -> Option<LeafAttestation> {
-        let claim = proof.claims(network).ok()?;
-        let consent = self.consents.get(&claim.consent)?;
-        if consent.hospital != claim.hospital {
+    pub fn prove(&self, claim: &LeafClaim<'_>) -> Option<LeafAttestation> {
+        let leaf = claim.leaf();
+        let consent = self.consents.get(&leaf.consent)?;
+        if consent.hospital != leaf.hospital {
             return None;
         }
-        self.keys_of(&claim.hospital)?.iter().find_map(|key| proof.verify(network, key, &consent.patient_key).ok())
+        self.keys_of(&leaf.hospital)?.iter().find_map(|key| claim.verify(key, &consent.patient_key).ok())
     }
 }
 

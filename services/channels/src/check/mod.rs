@@ -1,20 +1,23 @@
 //! What makes a change of a group acceptable: the same for a hub and for every client, because a client does not trust
 //! a hub to have checked.
 
+mod claims;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use openmls::prelude::{
     LeafNode, LeafNodeIndex, Proposal, ProposalOrRefType, PublicGroup, QueuedProposal, Sender, StagedCommit,
 };
-use semblance_core::attestation::{LeafAttestation, LeafProof, LeafRevocation, PersonRole};
+use semblance_core::attestation::{LeafAttestation, LeafClaim, LeafProof, LeafRevocation, PersonRole};
 use semblance_core::channel::ChannelKind;
 use semblance_core::id::{ConsentId, NetworkId, ParticipantId};
-use semblance_core::signature::VerifyingKey;
 use semblance_core::time::Timestamp;
 
 use crate::limits::ADDS_MAX;
-use crate::mls::{self, MlsError};
-use crate::wire::{Facts, Ground, Note, Terms};
+use crate::mls::{self, Identity, MlsError};
+use crate::wire::{Facts, Ground, Terms};
+
+pub use claims::Claims;
 
 /// Who stands behind each leaf of a group.
 pub type Roster = BTreeMap<ParticipantId, LeafAttestation>;
@@ -75,17 +78,13 @@ impl Scene<'_> {
     ///
     /// # Errors
     /// See [`CheckError`].
-    pub fn check_leaf(
-        &self,
-        (participant, key): (ParticipantId, VerifyingKey),
-        proof: &LeafProof,
-    ) -> Result<LeafAttestation, CheckError> {
-        let claim = proof.claims(self.network).map_err(|_| CheckError::Unproven)?;
-        let fact = self.facts.consents.get(&claim.consent).ok_or(CheckError::Behind(claim.consent))?;
-        let leaf = self.facts.prove(self.network, proof).ok_or(CheckError::Unproven)?;
-        if leaf.channel != self.terms.channel || leaf.participant != participant || leaf.leaf_key != key {
+    pub fn check_leaf(&self, identity: Identity, claim: &LeafClaim<'_>) -> Result<LeafAttestation, CheckError> {
+        let consent = claim.leaf().consent;
+        let fact = self.facts.consents.get(&consent).ok_or(CheckError::Behind(consent))?;
+        if !self.is_of(claim.leaf(), identity) {
             return Err(CheckError::Unproven);
         }
+        let leaf = self.facts.prove(claim).ok_or(CheckError::Unproven)?;
         if self.at >= leaf.expires || !self.takes(&leaf) {
             return Err(CheckError::Unproven);
         }
@@ -93,6 +92,11 @@ impl Scene<'_> {
             return Err(CheckError::Consent);
         }
         Ok(leaf)
+    }
+
+    /// Whether a leaf is attested for this channel, pseudonym and key.
+    fn is_of(&self, leaf: &LeafAttestation, (participant, key): Identity) -> bool {
+        leaf.channel == self.terms.channel && leaf.participant == participant && *leaf.leaf_key.as_bytes() == key
     }
 
     /// Whether somebody in this role may be in a channel of this kind: patients alone among patients, and in a group
@@ -112,20 +116,15 @@ impl Scene<'_> {
     /// See [`CheckError`]. A leaf whose consent ended is left to the removal that follows.
     pub fn check_roster(
         &self,
-        leaves: impl Iterator<Item = Result<(ParticipantId, VerifyingKey), MlsError>>,
-        proofs: &[LeafProof],
+        leaves: impl Iterator<Item = Result<Identity, MlsError>>,
+        claims: &Claims<'_>,
     ) -> Result<Roster, CheckError> {
-        let mut claimed = BTreeMap::new();
-        for proof in proofs {
-            let claim = proof.claims(self.network).map_err(|_| CheckError::Unproven)?;
-            claimed.insert(claim.participant, proof);
-        }
         let mut roster = Roster::new();
         for leaf in leaves {
             let identity = leaf.map_err(|_| CheckError::Identity)?;
-            let proof = claimed.get(&identity.0).ok_or(CheckError::Unproven)?;
-            let leaf = match self.check_leaf(identity, proof) {
-                Err(CheckError::Consent) => self.prove_ended(identity, proof)?,
+            let claim = claims.of(identity.0)?;
+            let leaf = match self.check_leaf(identity, claim) {
+                Err(CheckError::Consent) => self.prove_ended(claim)?,
                 other => other?,
             };
             if roster.insert(identity.0, leaf).is_some() {
@@ -136,18 +135,10 @@ impl Scene<'_> {
     }
 
     /// A leaf that is still there although its consent ended: it was proven once.
-    fn prove_ended(
-        &self,
-        (participant, key): (ParticipantId, VerifyingKey),
-        proof: &LeafProof,
-    ) -> Result<LeafAttestation, CheckError> {
-        let leaf = self.facts.prove(self.network, proof).ok_or(CheckError::Unproven)?;
-        let fits = leaf.channel == self.terms.channel
-            && leaf.participant == participant
-            && leaf.leaf_key == key
-            && self.takes(&leaf);
+    fn prove_ended(&self, claim: &LeafClaim<'_>) -> Result<LeafAttestation, CheckError> {
+        let leaf = self.facts.prove(claim).ok_or(CheckError::Unproven)?;
         let ended = self.facts.consents.get(&leaf.consent).is_some_and(|fact| fact.ended(self.at).is_some());
-        if fits && ended && self.terms.allows(leaf.consent) { Ok(leaf) } else { Err(CheckError::Consent) }
+        if ended && self.takes(&leaf) && self.terms.allows(leaf.consent) { Ok(leaf) } else { Err(CheckError::Consent) }
     }
 
     /// Checks that a removal has its ground.
@@ -214,9 +205,8 @@ pub fn check_commit(
     before: &Before<'_>,
     sender: &Sender,
     staged: &StagedCommit,
-    note: &Note,
+    claims: &Claims<'_>,
 ) -> Result<Change, CheckError> {
-    check_note(scene.network, staged, note)?;
     let mut change = Change::default();
     let mut removed = BTreeSet::new();
     for queued in staged.queued_proposals() {
@@ -225,7 +215,7 @@ pub fn check_commit(
                 let package = add.key_package();
                 mls::check_package(package, scene.at).map_err(|_| CheckError::KeyPackage)?;
                 let leaf = package.leaf_node();
-                change.added.push(check_added(scene, before, leaf, note)?);
+                change.added.push(check_added(scene, before, leaf, claims)?);
             }
             Proposal::Remove(remove) => {
                 let index = remove.removed();
@@ -244,7 +234,7 @@ pub fn check_commit(
     }
     match sender {
         Sender::Member(index) => check_own_path(before, staged, *index)?,
-        Sender::NewMemberCommit => check_joiner(scene, before, staged, note, &mut change)?,
+        Sender::NewMemberCommit => check_joiner(scene, before, staged, claims, &mut change)?,
         _ => return Err(CheckError::Proposal),
     }
     // Who joins by themselves cannot take up proposals by reference; the hub makes them again in the next epoch.
@@ -254,43 +244,18 @@ pub fn check_commit(
     Ok(change)
 }
 
-/// Checks that a commit's note speaks of the leaves that it brings in and of no others: a proof of nobody would name a
-/// consent that no ledger holds, and everybody would wait for it.
-///
-/// # Errors
-/// [`CheckError::Unproven`].
-pub fn check_note(network: NetworkId, staged: &StagedCommit, note: &Note) -> Result<(), CheckError> {
-    let external = staged.queued_proposals().any(|queued| matches!(queued.proposal(), Proposal::ExternalInit(_)));
-    let joiner = staged.update_path_leaf_node().filter(|_| external);
-    let added = staged.add_proposals().map(|add| add.add_proposal().key_package().leaf_node().clone());
-    let mut coming = BTreeSet::new();
-    for leaf in added.chain(joiner.cloned()) {
-        coming.insert(mls::identity_of(&leaf).map_err(|_| CheckError::Identity)?.0);
-    }
-    let mut proven = BTreeSet::new();
-    for proof in &note.proofs {
-        proven.insert(proof.claims(network).map_err(|_| CheckError::Unproven)?.participant);
-    }
-    if coming == proven && proven.len() == note.proofs.len() { Ok(()) } else { Err(CheckError::Unproven) }
-}
-
 fn check_added(
     scene: &Scene<'_>,
     before: &Before<'_>,
     leaf: &LeafNode,
-    note: &Note,
+    claims: &Claims<'_>,
 ) -> Result<(LeafAttestation, LeafProof), CheckError> {
     let identity = mls::identity_of(leaf).map_err(|_| CheckError::Identity)?;
     if before.roster.contains_key(&identity.0) {
         return Err(CheckError::Twice);
     }
-    let proof = proof_of(scene, note, identity.0)?;
-    Ok((scene.check_leaf(identity, proof)?, proof.clone()))
-}
-
-fn proof_of<'a>(scene: &Scene<'_>, note: &'a Note, participant: ParticipantId) -> Result<&'a LeafProof, CheckError> {
-    let is_of = |proof: &&LeafProof| proof.claims(scene.network).is_ok_and(|claim| claim.participant == participant);
-    note.proofs.iter().find(is_of).ok_or(CheckError::Unproven)
+    let claim = claims.of(identity.0)?;
+    Ok((scene.check_leaf(identity, claim)?, claim.proof().clone()))
 }
 
 /// A member is removed on the hub's proposal alone, or by itself when it joins again.
@@ -325,7 +290,7 @@ fn check_joiner(
     scene: &Scene<'_>,
     before: &Before<'_>,
     staged: &StagedCommit,
-    note: &Note,
+    claims: &Claims<'_>,
     change: &mut Change,
 ) -> Result<(), CheckError> {
     let leaf = staged.update_path_leaf_node().ok_or(CheckError::Identity)?;
@@ -333,8 +298,8 @@ fn check_joiner(
     if !mls::is_plain(leaf) || !change.added.is_empty() {
         return Err(CheckError::Proposal);
     }
-    let proof = proof_of(scene, note, identity.0)?;
-    let attested = scene.check_leaf(identity, proof)?;
+    let claim = claims.of(identity.0)?;
+    let attested = scene.check_leaf(identity, claim)?;
     let replaced = std::mem::take(&mut change.removed);
     if replaced.iter().any(|gone| *gone != identity.0) {
         return Err(CheckError::Proposal);
@@ -344,6 +309,6 @@ fn check_joiner(
         return Err(CheckError::Twice);
     }
     change.rejoined = Some(identity.0);
-    change.added.push((attested, proof.clone()));
+    change.added.push((attested, claim.proof().clone()));
     Ok(())
 }
