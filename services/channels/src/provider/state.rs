@@ -1,6 +1,7 @@
 //! The state of MLS groups as rows: a label, the MessagePack bytes of what openmls asks by, and of what it keeps.
 
 use openmls_traits::storage::{CURRENT_VERSION as VERSION, StorageProvider, traits};
+use rmp_serde::config::BytesMode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -35,6 +36,8 @@ enum Label {
     Psk = 18,
 }
 
+/// Bytes that most values fit in, so that no copy of a secret is left behind where a buffer grows.
+const ROOM: usize = 4096;
 /// First byte of every key of MLS state.
 pub(crate) const MLS_ROWS: u8 = b'm';
 
@@ -62,8 +65,13 @@ impl<'a, K: KeyValue> MlsState<'a, K> {
 }
 
 fn encode(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    // With names, so that a version of openmls that adds a field can still read what an earlier one wrote.
-    rmp_serde::to_vec_named(value).map(Zeroizing::new).map_err(|error| StoreError::Encode(error.to_string()))
+    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
+    // With names, so that a version of openmls that adds a field can still read what an earlier one wrote; keys and
+    // the like as bytes, not as lists of numbers.
+    let mut serializer =
+        rmp_serde::Serializer::new(&mut *bytes).with_struct_map().with_bytes(BytesMode::ForceIterables);
+    value.serialize(&mut serializer).map_err(|error| StoreError::Encode(error.to_string()))?;
+    Ok(bytes)
 }
 
 fn key(label: Label, id: &impl Serialize) -> Result<Vec<u8>, StoreError> {
