@@ -153,9 +153,6 @@ pub struct LeafProof {
 /// Why a leaf's proof is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
-    /// Not the bytes of an attestation or pledge of this network.
-    #[error(transparent)]
-    Malformed(#[from] DecodeError),
     /// Not signed by the hospital, or by the consent key.
     #[error(transparent)]
     Signature(#[from] SignatureError),
@@ -176,13 +173,12 @@ impl LeafProof {
         LeafAttestation::decode(self.attestation.bytes(), network)
     }
 
-    /// Reads the whole proof, to be verified.
+    /// Reads the proof, to be verified.
     ///
     /// # Errors
-    /// Not an attestation of this network, or not a pledge of it.
+    /// As [`LeafProof::claims`].
     pub fn claim(&self, network: NetworkId) -> Result<LeafClaim<'_>, DecodeError> {
-        let pledge = self.pledge.as_ref().map(|pledge| LeafPledge::decode(pledge.bytes(), network)).transpose()?;
-        Ok(LeafClaim { leaf: self.claims(network)?, pledge, proof: self })
+        Ok(LeafClaim { leaf: self.claims(network)?, proof: self })
     }
 }
 
@@ -190,7 +186,6 @@ impl LeafProof {
 #[derive(Debug, Clone)]
 pub struct LeafClaim<'a> {
     leaf: LeafAttestation,
-    pledge: Option<LeafPledge>,
     proof: &'a LeafProof,
 }
 
@@ -212,19 +207,33 @@ impl<'a> LeafClaim<'a> {
     /// # Errors
     /// See [`ProofError`].
     pub fn verify(&self, hospital: &VerifyingKey, consent: &VerifyingKey) -> Result<LeafAttestation, ProofError> {
-        let Self { leaf, pledge, proof } = self;
-        hospital.verify(proof.attestation.bytes(), proof.attestation.signature())?;
-        match (leaf.role, pledge.as_ref().zip(proof.pledge.as_ref())) {
-            (PersonRole::Clinician, None) => Ok(leaf.clone()),
-            (PersonRole::Patient, Some((pledge, signed))) => {
-                consent.verify(signed.bytes(), signed.signature())?;
-                if pledge.leaf_key != leaf.leaf_key || pledge.consent != leaf.consent {
+        self.to_check(*hospital, *consent)?
+            .try_for_each(|(key, signed)| key.verify(signed.bytes(), signed.signature()))?;
+        Ok(self.leaf.clone())
+    }
+
+    /// The signatures that prove it, each with the key under which it has to verify.
+    ///
+    /// # Errors
+    /// [`ProofError::Pledge`] and [`ProofError::OtherLeaf`].
+    pub fn to_check(
+        &self,
+        hospital: VerifyingKey,
+        consent_key: VerifyingKey,
+    ) -> Result<impl Iterator<Item = (VerifyingKey, &'a SignedBytes)>, ProofError> {
+        let pledge = match (self.leaf.role, &self.proof.pledge) {
+            (PersonRole::Clinician, None) => None,
+            (PersonRole::Patient, Some(signed)) => {
+                let LeafAttestation { network, consent, leaf_key, .. } = self.leaf;
+                let pledged = LeafPledge { network, consent, leaf_key };
+                if pledged.encode() != signed.bytes() {
                     return Err(ProofError::OtherLeaf);
                 }
-                Ok(leaf.clone())
+                Some((consent_key, signed))
             }
-            _ => Err(ProofError::Pledge),
-        }
+            _ => return Err(ProofError::Pledge),
+        };
+        Ok(std::iter::once((hospital, &self.proof.attestation)).chain(pledge))
     }
 }
 

@@ -79,12 +79,23 @@ impl Scene<'_> {
     /// # Errors
     /// See [`CheckError`].
     pub fn check_leaf(&self, identity: Identity, claim: &LeafClaim<'_>) -> Result<LeafAttestation, CheckError> {
+        self.check_claim(identity, claim, false)
+    }
+
+    /// As [`Scene::check_leaf`]; `proven` if the signatures have been verified.
+    fn check_claim(
+        &self,
+        identity: Identity,
+        claim: &LeafClaim<'_>,
+        proven: bool,
+    ) -> Result<LeafAttestation, CheckError> {
         let consent = claim.leaf().consent;
         let fact = self.facts.consents.get(&consent).ok_or(CheckError::Behind(consent))?;
         if !self.is_of(claim.leaf(), identity) {
             return Err(CheckError::Unproven);
         }
-        let leaf = self.facts.prove(claim).ok_or(CheckError::Unproven)?;
+        let leaf = if proven { Some(claim.leaf().clone()) } else { self.facts.prove(claim) };
+        let leaf = leaf.ok_or(CheckError::Unproven)?;
         if self.at >= leaf.expires || !self.takes(&leaf) {
             return Err(CheckError::Unproven);
         }
@@ -119,11 +130,13 @@ impl Scene<'_> {
         leaves: impl Iterator<Item = Result<Identity, MlsError>>,
         claims: &Claims<'_>,
     ) -> Result<Roster, CheckError> {
+        // Each was verified by itself as it came in, by everybody who was there.
+        let proven = self.facts.prove_all(claims.iter());
         let mut roster = Roster::new();
         for leaf in leaves {
             let identity = leaf.map_err(|_| CheckError::Identity)?;
             let claim = claims.of(identity.0)?;
-            let leaf = match self.check_leaf(identity, claim) {
+            let leaf = match self.check_claim(identity, claim, proven) {
                 Err(CheckError::Consent) => self.prove_ended(claim)?,
                 other => other?,
             };

@@ -82,6 +82,24 @@ impl Facts {
         }
         self.keys_of(&leaf.hospital)?.iter().find_map(|key| claim.verify(key, &consent.patient_key).ok())
     }
+
+    /// Whether all of these proofs verify at once. Where it says no, each has to be asked about by itself: one may be
+    /// false, or a hospital have more keys than one.
+    #[must_use]
+    pub fn prove_all<'a>(&self, claims: impl IntoIterator<Item = &'a LeafClaim<'a>>) -> bool {
+        let mut signed = Vec::new();
+        for claim in claims {
+            let leaf = claim.leaf();
+            let Some(consent) = self.consents.get(&leaf.consent) else { return false };
+            let Some([key]) = self.keys_of(&leaf.hospital) else { return false };
+            let Ok(one) = claim.to_check(*key, consent.patient_key) else { return false };
+            if consent.hospital != leaf.hospital {
+                return false;
+            }
+            signed.extend(one);
+        }
+        VerifyingKey::verify_all(signed)
+    }
 }
 
 impl Record for Facts {
