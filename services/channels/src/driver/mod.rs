@@ -72,6 +72,8 @@ pub struct Driver<S, L> {
     /// When each channel was joined again by itself.
     rejoined: BTreeMap<ChannelId, Timestamp>,
     troubles: Vec<(ChannelId, DriverError)>,
+    /// What happened while something was said, until it is asked for.
+    unheard: Vec<(ChannelId, Event)>,
 }
 
 impl<S: Store, L: Line> Driver<S, L> {
@@ -88,6 +90,7 @@ impl<S: Store, L: Line> Driver<S, L> {
             looked: BTreeMap::new(),
             rejoined: BTreeMap::new(),
             troubles: Vec::new(),
+            unheard: Vec::new(),
         }
     }
 
@@ -191,7 +194,7 @@ impl<S: Store, L: Line> Driver<S, L> {
     }
 
     /// Says something, and before it the person's name where somebody came in who cannot know it: now if it can be said,
-    /// otherwise as soon as it can.
+    /// otherwise as soon as it can. What happens on the way is told by the next [`Driver::sync`].
     ///
     /// # Errors
     /// It cannot be said in this channel, or not in this form.
@@ -200,7 +203,10 @@ impl<S: Store, L: Line> Driver<S, L> {
             self.client.say(channel, &Content::Introduce { name: self.name.clone() })?;
         }
         self.client.say(channel, content)?;
-        self.advance(channel, now, &mut Vec::new()).await
+        let mut happened = Vec::new();
+        let advanced = self.advance(channel, now, &mut happened).await;
+        self.unheard.append(&mut happened);
+        advanced
     }
 
     /// Leaves a channel.
@@ -218,12 +224,23 @@ impl<S: Store, L: Line> Driver<S, L> {
     /// # Errors
     /// The node cannot be reached, or the store failed.
     pub async fn sync(&mut self, now: Timestamp) -> Result<Vec<(ChannelId, Event)>, DriverError> {
-        let (mut happened, mut first) = (Vec::new(), true);
+        let mut happened = std::mem::take(&mut self.unheard);
+        match self.steps(now, &mut happened).await {
+            Ok(()) => Ok(happened),
+            Err(error) => {
+                // What happened has happened, and is told when the rest succeeds.
+                self.unheard = happened;
+                Err(error)
+            }
+        }
+    }
+
+    async fn steps(&mut self, now: Timestamp, happened: &mut Vec<(ChannelId, Event)>) -> Result<(), DriverError> {
+        let (mut first, mut before) = (true, 0);
         loop {
-            let before = happened.len();
-            let moved = self.pull(false, now, &mut happened).await?;
+            let moved = self.pull(false, now, happened).await?;
             if !moved && !first {
-                return Ok(happened);
+                return Ok(());
             }
             first = false;
             for (channel, event) in happened.iter().skip(before) {
@@ -232,8 +249,9 @@ impl<S: Store, L: Line> Driver<S, L> {
                     self.looked.remove(channel);
                 }
             }
+            before = happened.len();
             for (channel, _) in self.client.channels()? {
-                match self.advance(channel, now, &mut happened).await {
+                match self.advance(channel, now, happened).await {
                     Ok(()) => {}
                     Err(DriverError::Refused(Refusal::Ended | Refusal::NotMember)) => {
                         let events = self.client.turned_away(channel)?;
@@ -243,7 +261,7 @@ impl<S: Store, L: Line> Driver<S, L> {
                 }
             }
             if !moved {
-                return Ok(happened);
+                return Ok(());
             }
         }
     }
@@ -255,7 +273,8 @@ impl<S: Store, L: Line> Driver<S, L> {
     pub async fn wait(&mut self, now: Timestamp) -> Result<Vec<(ChannelId, Event)>, DriverError> {
         let mut happened = self.sync(now).await?;
         if happened.is_empty() && self.pull(true, now, &mut happened).await? {
-            happened.extend(self.sync(now).await?);
+            self.unheard.append(&mut happened);
+            happened = self.sync(now).await?;
         }
         Ok(happened)
     }

@@ -190,7 +190,13 @@ impl<S: Store, L: Line> Driver<S, L> {
                 if !made && !lately && admissions.is_empty() {
                     self.looked.insert(channel, now);
                 }
-                self.submit(channel).await
+                self.submit(channel).await?;
+                if self.client.is_missing(channel)? {
+                    // The hub has gone on without this device: what led there is fetched at once, before it can come by
+                    // the queue as well and leave nothing to fetch.
+                    self.catch_up(channel, now, happened).await?;
+                }
+                Ok(())
             }
             Err(ClientError::Unsafe) => Ok(()),
             Err(error) => Err(error.into()),
