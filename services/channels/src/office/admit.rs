@@ -48,10 +48,12 @@ impl Office {
         from: &Speaker,
         now: Timestamp,
     ) -> Result<Vec<Admission>, OfficeError> {
-        self.step(now, |desk| {
-            desk.speaking(channel, from)?;
-            desk.admissions(channel)
-        })
+        let (admissions, expired) = self.look_for(channel, from, now, |desk, _| desk.admissions(channel))?;
+        if !expired.is_empty() {
+            let close = |desk: &mut Desk<'_>, leaf| desk.set_leaf_state(channel, leaf, LeafState::Gone, None);
+            self.step(now, |desk| expired.into_iter().try_for_each(|leaf| close(desk, leaf)))?;
+        }
+        Ok(admissions)
     }
 
     /// What a device needs to join by itself.
@@ -134,14 +136,14 @@ impl Desk<'_> {
         if full { Err(Refusal::Full.into()) } else { Ok(()) }
     }
 
-    /// Those who wait, the first who came first. Whose key package has expired can be added no more: their hospital hands
-    /// over another one when they ask again.
-    fn admissions(&self, channel: ChannelId) -> Result<Vec<Admission>, OfficeError> {
-        let mut admissions = Vec::new();
+    /// Those who wait, the first who came first, and those whose key package has expired. They can be added no more: their
+    /// hospital hands over another one when they ask again.
+    fn admissions(&self, channel: ChannelId) -> Result<(Vec<Admission>, Vec<ParticipantId>), OfficeError> {
+        let (mut admissions, mut expired) = (Vec::new(), Vec::new());
         for leaf in self.pending(channel)? {
             let Some(key_package) = leaf.key_package else { continue };
             if mls::read_key_package(&key_package, self.crypto, self.now).is_err() {
-                self.set_leaf_state(channel, leaf.participant, LeafState::Gone, None)?;
+                expired.push(leaf.participant);
                 continue;
             }
             admissions.push(Admission { channel, key_package, proof: leaf.proof });
@@ -149,7 +151,7 @@ impl Desk<'_> {
                 break;
             }
         }
-        Ok(admissions)
+        Ok((admissions, expired))
     }
 
     /// Asks a few members that were here lately to commit, if somebody waits.

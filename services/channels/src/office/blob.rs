@@ -69,8 +69,7 @@ impl Office {
         (digest, number): (Digest, u64),
         now: Timestamp,
     ) -> Result<Piece, OfficeError> {
-        self.step(now, |desk| {
-            desk.speaking(channel, from)?;
+        self.look_for(channel, from, now, |desk, _| {
             let found = desk
                 .db
                 .prepare_cached(

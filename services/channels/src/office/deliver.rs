@@ -24,10 +24,7 @@ impl Office {
         first: u64,
         now: Timestamp,
     ) -> Result<Vec<Item>, OfficeError> {
-        self.step(now, |desk| {
-            let leaf = desk.speaking(channel, from)?;
-            desk.items(channel, first.max(leaf.since), ITEMS_MAX)
-        })
+        self.look_for(channel, from, now, |desk, leaf| desk.items(channel, first.max(leaf.since), ITEMS_MAX))
     }
 }
 

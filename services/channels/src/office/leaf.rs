@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use semblance_core::attestation::{LeafAttestation, LeafProof};
 use semblance_core::id::{ChannelId, ConsentId, OrganisationId, ParticipantId};
 use semblance_core::record::Record;
+use semblance_core::time::Timestamp;
 
 use super::channel::{damaged, millis, signed};
-use super::{Desk, OfficeError, Speaker};
+use super::{Desk, Office, OfficeError, Speaker};
 use crate::check::Roster;
 use crate::store::StoreError;
 use crate::wire::Refusal;
@@ -70,6 +71,33 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<HubLeaf, StoreError>> {
     }))
 }
 
+/// Writes that a member was there.
+pub(super) fn seen(
+    db: &Connection,
+    channel: ChannelId,
+    participant: ParticipantId,
+    at: Timestamp,
+) -> Result<(), OfficeError> {
+    db.prepare_cached("UPDATE leaves SET seen = ?3 WHERE channel = ?1 AND participant = ?2 AND seen < ?3 - 1000")?
+        .execute(params![channel.as_bytes(), participant.as_bytes(), millis(at)])?;
+    Ok(())
+}
+
+impl Office {
+    /// Looks at a channel on behalf of a member who may still speak, and notes that the member was there.
+    pub(super) fn look_for<R>(
+        &mut self,
+        channel: ChannelId,
+        from: &Speaker,
+        now: Timestamp,
+        look: impl FnOnce(&Desk<'_>, HubLeaf) -> Result<R, OfficeError>,
+    ) -> Result<R, OfficeError> {
+        let seen = self.look(now, |desk| look(desk, desk.member(channel, from)?))?;
+        self.noted.seen(channel, from.participant, now);
+        Ok(seen)
+    }
+}
+
 impl Desk<'_> {
     pub(super) fn leaf(&self, channel: ChannelId, participant: ParticipantId) -> Result<Option<HubLeaf>, OfficeError> {
         let sql = format!("SELECT {COLUMNS} FROM leaves WHERE channel = ?1 AND participant = ?2");
@@ -78,24 +106,22 @@ impl Desk<'_> {
         Ok(found.transpose()?)
     }
 
-    /// The leaf of a speaker who may still speak; notes that it was seen.
+    /// The leaf of a speaker who may still speak; writes that it was seen.
     pub(super) fn speaking(&self, channel: ChannelId, from: &Speaker) -> Result<HubLeaf, OfficeError> {
-        let leaf = self.leaf(channel, from.participant)?.filter(|leaf| leaf.hospital == from.hospital);
-        let leaf = leaf.ok_or(Refusal::NotMember)?;
-        match leaf.state {
-            LeafState::Member => {}
-            LeafState::Pending => return Err(Refusal::NotMember.into()),
-            LeafState::Cut | LeafState::Gone => return Err(Refusal::Ended.into()),
-        }
-        self.seen(channel, from.participant)?;
+        let leaf = self.member(channel, from)?;
+        seen(self.db, channel, from.participant, self.now)?;
         Ok(leaf)
     }
 
-    fn seen(&self, channel: ChannelId, participant: ParticipantId) -> Result<(), OfficeError> {
-        self.db
-            .prepare_cached("UPDATE leaves SET seen = ?3 WHERE channel = ?1 AND participant = ?2 AND seen < ?3 - 1000")?
-            .execute(params![channel.as_bytes(), participant.as_bytes(), millis(self.now)])?;
-        Ok(())
+    /// The leaf of a speaker who may still speak.
+    fn member(&self, channel: ChannelId, from: &Speaker) -> Result<HubLeaf, OfficeError> {
+        let leaf = self.leaf(channel, from.participant)?.filter(|leaf| leaf.hospital == from.hospital);
+        let leaf = leaf.ok_or(Refusal::NotMember)?;
+        match leaf.state {
+            LeafState::Member => Ok(leaf),
+            LeafState::Pending => Err(Refusal::NotMember.into()),
+            LeafState::Cut | LeafState::Gone => Err(Refusal::Ended.into()),
+        }
     }
 
     pub(super) fn leaves(&self, channel: ChannelId, states: &[LeafState]) -> Result<Vec<HubLeaf>, OfficeError> {

@@ -16,9 +16,9 @@ mod create;
 mod deliver;
 mod device;
 mod end;
-mod kept;
 mod leaf;
 mod message;
+mod noted;
 mod outbox;
 mod packages;
 mod queue;
@@ -42,6 +42,7 @@ pub use outbox::{Delivery, Outbound};
 pub use packages::PackageLeaf;
 pub use queue::Queued;
 
+use self::noted::Noted;
 use crate::store::{StoreError, open_private, set_up};
 use crate::wire::{Facts, Refusal, Submission};
 
@@ -85,8 +86,8 @@ pub struct Office {
     random: Arc<dyn RandomSource>,
     /// Groups as of the last transaction that succeeded.
     groups: Groups,
-    /// What was kept elsewhere and is forgotten here with the next transaction.
-    kept: kept::Kept,
+    /// What is written with the next transaction.
+    noted: Noted,
     spoken: spoken::Spoken,
     /// Whether numbers have been raised above all that were given out before this program started.
     raised: bool,
@@ -174,7 +175,7 @@ impl Office {
             crypto: RustCrypto::default(),
             random,
             groups: Groups::new(),
-            kept: kept::Kept::default(),
+            noted: Noted::default(),
             spoken: spoken::Spoken::default(),
             raised: false,
         })
@@ -250,7 +251,7 @@ impl Office {
         }
         let mut groups = std::mem::take(&mut self.groups);
         let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        self.kept.forget(&transaction)?;
+        self.noted.write(&transaction)?;
         let mut results = Vec::new();
         for step in steps {
             let savepoint = transaction.savepoint()?;
@@ -270,7 +271,7 @@ impl Office {
             results.push(result);
         }
         transaction.commit()?;
-        self.kept.settle();
+        self.noted = Noted::default();
         self.groups = groups;
         Ok(results)
     }

@@ -69,7 +69,7 @@ impl Office {
         let mut peers = Vec::new();
         for (peer, last) in waiting {
             let peer = OrganisationId::new(&peer).map_err(damaged)?;
-            if last > self.kept.by_peer(&peer) {
+            if last > self.noted.kept_by_peer(&peer) {
                 peers.push(peer);
             }
         }
@@ -86,7 +86,7 @@ impl Office {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Outbound>, OfficeError> {
-        let kept = self.kept.by_peer(peer);
+        let kept = self.noted.kept_by_peer(peer);
         self.look(now, |desk| {
             let mut statement = desk.db.prepare_cached(
                 "SELECT number, delivery FROM outbox WHERE peer = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
@@ -103,7 +103,7 @@ impl Office {
 
     /// Notes that a peer took everything up to a number.
     pub fn acknowledged(&mut self, peer: &OrganisationId, number: u64) {
-        self.kept.note_peer(peer, number);
+        self.noted.peer_kept(peer, number);
     }
 
     /// Takes deliveries from another hospital's hub, in their order; those that were taken before are passed over.

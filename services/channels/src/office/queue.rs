@@ -36,7 +36,7 @@ impl Office {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Queued>, OfficeError> {
-        let after = after.max(self.kept.by_device(device));
+        let after = after.max(self.noted.kept_by_device(device));
         self.look(now, |desk| {
             if !desk.is_active(device)? {
                 return Err(Refusal::NotAuthorised.into());
@@ -57,7 +57,7 @@ impl Office {
 
     /// Notes what a device has kept, up to a place in its queue: it is not delivered again.
     pub fn keep_until(&mut self, device: DeviceId, position: u64) {
-        self.kept.note_device(device, position);
+        self.noted.device_kept(device, position);
     }
 
     /// Forgets what nobody fetched for thirty days, what a hub delivered as long ago, key packages that have expired, and
