@@ -18,6 +18,8 @@ use super::town::{Handed, LIFE, Papers, Town, TownLine};
 
 /// Time between two things said, so that nobody says too much in a minute.
 const PAUSE: u64 = 1_100;
+/// Pauses between two commits of one member.
+const PAUSES: usize = 4;
 /// How often a group is looked at before it is given up that somebody gets in.
 const PATIENCE: usize = 8;
 
@@ -126,6 +128,8 @@ impl<S: Store> Group<S> {
     /// Lets those who are there take what waits, and commit for those who wait to come in.
     fn commit(&mut self, newcomers: usize) -> anyhow::Result<()> {
         let wanted = self.size + newcomers;
+        // Nobody commits more than so often in a minute.
+        (0..PAUSES).for_each(|_| self.pause());
         for _ in 0..PATIENCE {
             self.sync_all()?;
             self.town.borrow_mut().relay()?;

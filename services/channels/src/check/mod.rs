@@ -13,7 +13,7 @@ use semblance_core::channel::ChannelKind;
 use semblance_core::id::{ConsentId, NetworkId, ParticipantId};
 use semblance_core::time::Timestamp;
 
-use crate::limits::ADDS_MAX;
+use crate::limits::{ADDS_MAX, MEMBERS_MAX};
 use crate::mls::{self, Identity, MlsError};
 use crate::wire::{Facts, Ground, Terms};
 
@@ -55,8 +55,8 @@ pub enum CheckError {
     /// A leaf's key package has expired or is not one of ours.
     #[error("a leaf's key package is not acceptable")]
     KeyPackage,
-    /// More leaves are added than one commit may add.
-    #[error("more leaves than one commit may add")]
+    /// More leaves are added than one commit may add, or a channel may have.
+    #[error("more leaves than one commit may add, or a channel may have")]
     TooMany,
 }
 
@@ -133,7 +133,7 @@ impl Scene<'_> {
         // Each was verified by itself as it came in, by everybody who was there.
         let proven = self.facts.prove_all(claims.iter());
         let mut roster = Roster::new();
-        for leaf in leaves {
+        for leaf in leaves.take(MEMBERS_MAX + 1) {
             let identity = leaf.map_err(|_| CheckError::Identity)?;
             let claim = claims.of(identity.0)?;
             let leaf = match self.check_claim(identity, claim, proven) {
@@ -143,6 +143,9 @@ impl Scene<'_> {
             if roster.insert(identity.0, leaf).is_some() {
                 return Err(CheckError::Twice);
             }
+        }
+        if roster.len() > MEMBERS_MAX {
+            return Err(CheckError::TooMany);
         }
         Ok(roster)
     }
@@ -242,7 +245,8 @@ pub fn check_commit(
             _ => return Err(CheckError::Proposal),
         }
     }
-    if change.added.len() > ADDS_MAX {
+    let members = before.roster.len() + change.added.len();
+    if change.added.len() > ADDS_MAX || members > MEMBERS_MAX + change.removed.len() {
         return Err(CheckError::TooMany);
     }
     match sender {

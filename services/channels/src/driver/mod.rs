@@ -15,6 +15,9 @@ use crate::mls::MlsError;
 use crate::store::Store;
 use crate::wire::{Answer, DeviceCall, Facts, Item, KeyPackageUpload, Offer, Refusal, Terms};
 
+/// Rounds of one step: a hub that never stops sending keeps no other waiting, and goes on in the next step.
+const ROUNDS: usize = 64;
+
 /// A device's line to its hospital's node.
 #[expect(async_fn_in_trait, reason = "a device drives itself, on one thread, in a browser too")]
 pub trait Line {
@@ -120,6 +123,12 @@ impl<S: Store, L: Line> Driver<S, L> {
         self.troubles.retain(|(one, _)| *one != channel);
         self.troubles.push((channel, error));
         Ok(())
+    }
+
+    /// The line.
+    #[cfg(test)]
+    pub(crate) const fn line(&self) -> &L {
+        &self.line
     }
 
     /// The client.
@@ -237,7 +246,7 @@ impl<S: Store, L: Line> Driver<S, L> {
 
     async fn steps(&mut self, now: Timestamp, happened: &mut Vec<(ChannelId, Event)>) -> Result<(), DriverError> {
         let (mut first, mut before) = (true, 0);
-        loop {
+        for _ in 0..ROUNDS {
             let moved = self.pull(false, now, happened).await?;
             if !moved && !first {
                 return Ok(());
@@ -264,6 +273,7 @@ impl<S: Store, L: Line> Driver<S, L> {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     /// As [`Driver::sync`], and waits a while for something to come if nothing is there.
@@ -271,12 +281,14 @@ impl<S: Store, L: Line> Driver<S, L> {
     /// # Errors
     /// As [`Driver::sync`].
     pub async fn wait(&mut self, now: Timestamp) -> Result<Vec<(ChannelId, Event)>, DriverError> {
-        let mut happened = self.sync(now).await?;
-        if happened.is_empty() && self.pull(true, now, &mut happened).await? {
-            self.unheard.append(&mut happened);
-            happened = self.sync(now).await?;
+        let happened = self.sync(now).await?;
+        if !happened.is_empty() {
+            return Ok(happened);
         }
-        Ok(happened)
+        let mut waited = Vec::new();
+        let moved = self.pull(true, now, &mut waited).await;
+        self.unheard.append(&mut waited);
+        if moved? { self.sync(now).await } else { Ok(Vec::new()) }
     }
 
     /// How far the device is in a channel.

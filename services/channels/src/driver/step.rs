@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use semblance_core::id::ChannelId;
 use semblance_core::time::Timestamp;
 
-use super::{Driver, DriverError, Line};
+use super::{Driver, DriverError, Line, ROUNDS};
 use crate::client::{ClientError, Event, Phase};
 use crate::limits::{FACTS_FRESH_MILLIS, LOOK_MILLIS, REJOIN_MILLIS, WELCOME_MILLIS};
 use crate::store::Store;
@@ -13,6 +13,16 @@ use crate::wire::{Answer, DeviceCall, Item, Refusal, Submission};
 
 /// How often an item is given again with fresh facts before it has to wait for the ledger.
 const TRIES: usize = 3;
+
+/// Whether these are items of a channel's order, one after another. A hub is asked about its own channel, and has no say
+/// in any other.
+fn are_of(items: &[Item], channel: ChannelId) -> bool {
+    let ordered = items.iter().all(|item| item.channel == channel && item.body.is_ordered());
+    ordered
+        && items
+            .windows(2)
+            .all(|pair| matches!(pair, [one, next] if one.sequence.checked_add(1) == Some(next.sequence)))
+}
 
 impl<S: Store, L: Line> Driver<S, L> {
     /// Takes what is in the queue. Returns whether there was anything.
@@ -85,11 +95,14 @@ impl<S: Store, L: Line> Driver<S, L> {
         happened: &mut Vec<(ChannelId, Event)>,
     ) -> Result<(), DriverError> {
         let mut first = true;
-        loop {
+        for _ in 0..ROUNDS {
             let next = self.client.next(channel)?;
             let Answer::Items(items) = self.line.call(DeviceCall::Items(channel, next)).await? else {
                 return Err(DriverError::Answer);
             };
+            if !are_of(&items, channel) {
+                return Err(DriverError::Answer);
+            }
             let begins = items.first().map(|item| item.sequence);
             match begins {
                 None if !first => return Ok(self.client.set_missing(channel, false)?),
@@ -116,6 +129,7 @@ impl<S: Store, L: Line> Driver<S, L> {
                 _ => return Ok(()),
             }
         }
+        Ok(())
     }
 
     /// Hands in the commit by which a device joins again. Once the hub has it, it comes by the queue; a device that was
@@ -237,15 +251,21 @@ impl<S: Store, L: Line> Driver<S, L> {
 
     /// Hands in what is on its way. What one says comes in the order in which one said it: nothing overtakes what
     /// waits.
+    ///
+    /// # Errors
+    /// This device takes no part any more, or the store failed. What else is refused is tried again by the next steps.
     pub(super) async fn submit(&mut self, channel: ChannelId) -> Result<(), DriverError> {
         for (key, submission) in self.client.outgoing(channel)? {
             let answer = self.line.call(DeviceCall::Submit(channel, submission)).await;
             let refusal = answer.as_ref().err().copied();
             self.client.answered(channel, key, answer.map(|_| ()))?;
-            if refusal.is_some() {
-                // It may be that this device takes no part any more, or that a removal waits: it looks anew.
+            if let Some(refusal) = refusal {
+                // A removal may wait, or somebody to be let in: the device looks anew.
                 self.looked.remove(&channel);
-                break;
+                return match refusal {
+                    Refusal::Ended | Refusal::NotMember => Err(refusal.into()),
+                    _ => Ok(()),
+                };
             }
         }
         Ok(())

@@ -116,7 +116,7 @@ impl Desk<'_> {
             None => {}
         }
         self.check_room(channel, &leaf)?;
-        self.put_leaf(&leaf, &admission.proof, Some(&admission.key_package), (LeafState::Pending, 0))?;
+        self.put_leaf(&leaf, &admission.proof, Some(&admission.key_package), (LeafState::Pending, 0), self.now)?;
         self.ask_for_work(channel)
     }
 

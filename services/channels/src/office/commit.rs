@@ -9,6 +9,7 @@ use openmls::prelude::{
 use rusqlite::{OptionalExtension, params};
 use semblance_core::id::{ChannelId, Digest, ParticipantId};
 use semblance_core::record::Record;
+use semblance_core::time::Timestamp;
 
 use super::channel::{HubChannel, signed, unsigned};
 use super::leaf::LeafState;
@@ -164,8 +165,12 @@ impl Desk<'_> {
         }
         for (leaf, proof) in &change.added {
             // Who joins by itself sees its own commit; who is welcomed begins after it.
-            let since = if change.rejoined.is_some() { sequence } else { sequence.saturating_add(1) };
-            self.put_leaf(leaf, proof, None, (LeafState::Member, since))?;
+            // Nobody has seen a device that was added: it may sleep, and is not the first to be asked for work.
+            let (since, seen) = match change.rejoined {
+                Some(_) => (sequence, self.now),
+                None => (sequence.saturating_add(1), Timestamp::from_millis(0)),
+            };
+            self.put_leaf(leaf, proof, None, (LeafState::Member, since), seen)?;
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ impl Desk<'_> {
         if attested.participant != from.participant || attested.hospital != from.hospital {
             return Err(Refusal::NotMember.into());
         }
-        self.put_leaf(&attested, &creation.proof, None, (LeafState::Member, 1))?;
+        self.put_leaf(&attested, &creation.proof, None, (LeafState::Member, 1), self.now)?;
         self.db
             .prepare_cached("UPDATE channels SET created = ?2 WHERE channel = ?1")?
             .execute(params![channel.as_bytes(), key.as_bytes()])?;

@@ -157,12 +157,14 @@ impl Desk<'_> {
         .collect()
     }
 
+    /// Writes how a leaf stands, and when its device was there last.
     pub(super) fn put_leaf(
         &self,
         leaf: &LeafAttestation,
         proof: &LeafProof,
         key_package: Option<&[u8]>,
         (state, since): (LeafState, u64),
+        seen: Timestamp,
     ) -> Result<(), OfficeError> {
         self.db
             .prepare_cached(
@@ -181,7 +183,7 @@ impl Desk<'_> {
                 key_package,
                 state.word(),
                 signed(since),
-                millis(self.now),
+                millis(seen),
             ])?;
         Ok(())
     }

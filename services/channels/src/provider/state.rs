@@ -36,7 +36,7 @@ enum Label {
     Psk = 18,
 }
 
-/// Bytes that most values fit in, so that no copy of a secret is left behind where a buffer grows.
+/// Bytes that most values fit in.
 const ROOM: usize = 4096;
 /// First byte of every key of MLS state.
 pub(crate) const MLS_ROWS: u8 = b'm';
@@ -65,18 +65,39 @@ impl<'a, K: KeyValue> MlsState<'a, K> {
 }
 
 fn encode(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
+    let mut bytes = Wiped(Zeroizing::new(Vec::with_capacity(ROOM)));
     // With names, so that a version of openmls that adds a field can still read what an earlier one wrote; keys and
     // the like as bytes, not as lists of numbers.
-    let mut serializer =
-        rmp_serde::Serializer::new(&mut *bytes).with_struct_map().with_bytes(BytesMode::ForceIterables);
+    let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_bytes(BytesMode::ForceIterables);
     value.serialize(&mut serializer).map_err(|error| StoreError::Encode(error.to_string()))?;
-    Ok(bytes)
+    Ok(bytes.0)
+}
+
+/// Bytes that leave no copy behind where they need more room.
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl std::io::Write for Wiped {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut roomier = Zeroizing::new(Vec::with_capacity(2 * needed));
+            roomier.extend_from_slice(&self.0);
+            self.0 = roomier;
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn key(label: Label, id: &impl Serialize) -> Result<Vec<u8>, StoreError> {
     let mut key = vec![MLS_ROWS, label as u8];
-    key.extend_from_slice(&encode(id)?);
+    // As it always was: a key that is written in another way is not found any more.
+    let id = rmp_serde::to_vec_named(id).map_err(|error| StoreError::Encode(error.to_string()))?;
+    key.extend_from_slice(&id);
     Ok(key)
 }
 
@@ -298,5 +319,36 @@ impl<K: KeyValue> MlsState<'_, K> {
     fn raw_leaves(&self, group: &impl Serialize) -> Result<Vec<Zeroizing<Vec<u8>>>, StoreError> {
         let leaves: Vec<Vec<u8>> = self.read(Label::OwnLeafNodes, group)?.unwrap_or_default();
         Ok(leaves.into_iter().map(Zeroizing::new).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openmls::prelude::GroupId;
+
+    use super::*;
+
+    /// What is stored is found by these bytes for ever.
+    #[test]
+    fn keys_stay_as_they_were_written() {
+        let key = key(Label::Tree, &GroupId::from_slice(&[1, 200])).unwrap();
+        assert_eq!(key, [b"m\x05\x81\xa5value\x81\xa3vec\x92\x01\xcc\xc8".as_slice()].concat());
+    }
+
+    #[test]
+    fn values_are_read_as_bytes_and_as_the_lists_that_were_written_before() {
+        let group = GroupId::from_slice(&[200; 9]);
+        let before = rmp_serde::to_vec_named(&group).unwrap();
+        let now = encode(&group).unwrap();
+        assert!(now.len() < before.len());
+        for bytes in [before.as_slice(), now.as_slice()] {
+            assert_eq!(rmp_serde::from_slice::<GroupId>(bytes).unwrap(), group);
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_written_whole() {
+        let value: Vec<u32> = (0..5000).collect();
+        assert_eq!(rmp_serde::from_slice::<Vec<u32>>(&encode(&value).unwrap()).unwrap(), value);
     }
 }

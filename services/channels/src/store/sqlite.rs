@@ -60,8 +60,6 @@ pub(crate) fn set_up(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
-    // What a step writes on the side, to undo it, is gone with the step: it needs no file.
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
     // A prepared statement stays as it is, whatever is bound to it; otherwise those with a LIMIT are prepared each time.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(128);

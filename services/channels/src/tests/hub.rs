@@ -184,3 +184,27 @@ fn an_item_is_known_by_its_bytes_and_nothing_else() {
     assert_eq!(item.key, Digest::of(bytes));
     assert_eq!(Item::decode(&item.encode()).unwrap(), item);
 }
+
+#[test]
+fn who_was_added_asleep_is_not_the_first_to_be_asked_for_work() {
+    let mut world = World::new([58; 32], 2, now());
+    let (asker, found) = (world.consent(0), world.consent(1));
+    let charter = world.open_match(1, &[asker, found]);
+    let colleague = world.person(1, found, PersonRole::Clinician, 1);
+    let channel = world.create(colleague, &charter);
+    world.submit(colleague, channel);
+    // More sleepers than members are asked at a time.
+    for _ in 0..5 {
+        let sleeper = world.person(0, asker, PersonRole::Clinician, 1);
+        world.admit(sleeper, channel).unwrap();
+    }
+    world.advance(colleague, channel);
+    world.submit(colleague, channel);
+    while world.pull(colleague) {}
+    assert_eq!(world.people[colleague].client.members(channel).unwrap().len(), 6);
+    let late = world.person(0, asker, PersonRole::Clinician, 1);
+    world.admit(late, channel).unwrap();
+    let (device, kept) = (world.people[colleague].device, world.people[colleague].kept);
+    let waiting = world.hospitals[1].office.queue(device, kept, 9, world.now).unwrap();
+    assert!(waiting.iter().any(|one| one.item.body == Body::Work), "the one who is there is asked: {waiting:?}");
+}

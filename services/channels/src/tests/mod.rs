@@ -2,6 +2,7 @@
 
 mod attachments;
 mod hub;
+mod line;
 mod lost;
 mod office;
 mod packages;
