@@ -76,16 +76,30 @@ fn encode(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, StoreError> {
 /// Bytes that leave no copy behind where they need more room.
 struct Wiped(Zeroizing<Vec<u8>>);
 
+impl Wiped {
+    #[cold]
+    fn grow(&mut self, needed: usize) {
+        let mut roomier = Zeroizing::new(Vec::with_capacity(2 * needed));
+        roomier.extend_from_slice(&self.0);
+        self.0 = roomier;
+    }
+}
+
+// The serializer writes a few bytes at a time.
 impl std::io::Write for Wiped {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         let needed = self.0.len() + bytes.len();
         if needed > self.0.capacity() {
-            let mut roomier = Zeroizing::new(Vec::with_capacity(2 * needed));
-            roomier.extend_from_slice(&self.0);
-            self.0 = roomier;
+            self.grow(needed);
         }
         self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
+        Ok(())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
