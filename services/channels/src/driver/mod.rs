@@ -245,20 +245,13 @@ impl<S: Store, L: Line> Driver<S, L> {
     }
 
     async fn steps(&mut self, now: Timestamp, happened: &mut Vec<(ChannelId, Event)>) -> Result<(), DriverError> {
-        let (mut first, mut before) = (true, 0);
+        let mut first = true;
         for _ in 0..ROUNDS {
             let moved = self.pull(false, now, happened).await?;
             if !moved && !first {
                 return Ok(());
             }
             first = false;
-            for (channel, event) in happened.iter().skip(before) {
-                // A message that was read asks for nothing; anything else may.
-                if !matches!(event, Event::Message(_)) {
-                    self.looked.remove(channel);
-                }
-            }
-            before = happened.len();
             for (channel, _) in self.client.channels()? {
                 match self.advance(channel, now, happened).await {
                     Ok(()) => {}

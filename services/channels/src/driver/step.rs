@@ -74,6 +74,10 @@ impl<S: Store, L: Line> Driver<S, L> {
             };
             match received {
                 Ok(events) => {
+                    // A message that was read asks for nothing; anything else may.
+                    if events.iter().any(|event| !matches!(event, Event::Message(_))) {
+                        self.looked.remove(&item.channel);
+                    }
                     happened.extend(events.into_iter().map(|event| (item.channel, event)));
                     return Ok(true);
                 }
@@ -109,6 +113,7 @@ impl<S: Store, L: Line> Driver<S, L> {
                 Some(begins) if begins == next => {}
                 _ => {
                     let events = self.client.lost(channel)?;
+                    self.looked.remove(&channel);
                     happened.extend(events.into_iter().map(|event| (channel, event)));
                     return Ok(());
                 }

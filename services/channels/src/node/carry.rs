@@ -174,7 +174,11 @@ impl ChannelService {
                 return Err(Refusal::Failed);
             }
             let to = peer.clone();
-            self.office(move |office, _| Ok(office.acknowledged(&to, taken.min(last)))).await?;
+            self.office(move |office, _| {
+                office.acknowledged(&to, taken.min(last));
+                Ok(())
+            })
+            .await?;
         }
         Ok(())
     }

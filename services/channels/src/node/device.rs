@@ -116,8 +116,11 @@ impl ChannelService {
             DeviceCall::Leave(channel) => self.leave(device, channel).await,
             DeviceCall::Facts(consents) => self.facts(consents.into_iter().collect()).await.map(Answer::Facts),
             DeviceCall::Kept(position) => {
-                self.office(move |office, _| Ok(office.keep_until(name, position))).await?;
-                Ok(Answer::Done)
+                self.office(move |office, _| {
+                    office.keep_until(name, position);
+                    Ok(Answer::Done)
+                })
+                .await
             }
             DeviceCall::PutPiece(channel, piece) => {
                 self.to_hub(device, channel, |participant| HubCall::PutPiece(channel, participant, piece)).await
