@@ -75,6 +75,8 @@ pub struct Driver<S, L> {
     /// When each channel was joined again by itself.
     rejoined: BTreeMap<ChannelId, Timestamp>,
     troubles: Vec<(ChannelId, DriverError)>,
+    /// Up to which place the node was told that everything is kept.
+    told: u64,
     /// What happened while something was said, until it is asked for.
     unheard: Vec<(ChannelId, Event)>,
 }
@@ -93,6 +95,7 @@ impl<S: Store, L: Line> Driver<S, L> {
             looked: BTreeMap::new(),
             rejoined: BTreeMap::new(),
             troubles: Vec::new(),
+            told: 0,
             unheard: Vec::new(),
         }
     }

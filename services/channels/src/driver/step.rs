@@ -51,12 +51,13 @@ impl<S: Store, L: Line> Driver<S, L> {
             }
             last = position;
         }
-        if last == kept {
-            return Ok(false);
-        }
         self.client.set_kept(last)?;
-        self.line.call(DeviceCall::Kept(last)).await?;
-        Ok(true)
+        // Said again if it was lost with the connection, or with an earlier program.
+        if last > self.told {
+            self.line.call(DeviceCall::Kept(last)).await?;
+            self.told = last;
+        }
+        Ok(last != kept)
     }
 
     /// Gives an item to the client, with fresh facts where it needs them; false if it cannot be taken now.

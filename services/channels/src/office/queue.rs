@@ -36,9 +36,7 @@ impl Office {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Queued>, OfficeError> {
-        // Who asks for what comes after a place has kept what was before it.
-        self.noted.device_kept(device, after);
-        let after = self.noted.kept_by_device(device);
+        let after = after.max(self.noted.kept_by_device(device));
         self.look(now, |desk| {
             if !desk.is_active(device)? {
                 return Err(Refusal::NotAuthorised.into());

@@ -66,3 +66,25 @@ fn a_consent_that_was_withdrawn_binds_no_leaf_and_takes_nothing() {
     assert_eq!(office.queue(device, 0, 1000, now).unwrap(), before);
     assert!(matches!(before.last().unwrap().item.body, Body::Ended(_)), "that it ended is the last that comes");
 }
+
+#[test]
+fn what_was_sent_waits_until_it_is_kept() {
+    let (mut world, channel, [clinician, ..]) = three(74);
+    let (device, now) = (world.people[clinician].device, world.now);
+    let hub = world.hospitals[1].id.clone();
+    let office = &mut world.hospitals[0].office;
+    let (_, participant, _) = office.channels_of(device, now).unwrap().pop().unwrap();
+    let before = office.queue(device, 0, 99, now).unwrap().last().map_or(0, |one| one.position);
+    for sequence in 101..104 {
+        office.step(now, |desk| desk.put_in_queues(&hub, &item(channel, sequence, 1), &[participant])).unwrap();
+    }
+    let places: Vec<_> = office.queue(device, before, 99, now).unwrap().iter().map(|one| one.position).collect();
+    assert_eq!(places.len(), 3);
+    // A connection goes on after what it sent; if it breaks, the device asks from where it was.
+    assert_eq!(office.queue(device, places[1], 99, now).unwrap().len(), 1);
+    assert_eq!(office.queue(device, before, 99, now).unwrap().len(), 3);
+    office.keep_until(device, places[0]);
+    assert_eq!(office.queue(device, before, 99, now).unwrap().len(), 2, "noted at once");
+    office.clean(now).unwrap();
+    assert_eq!(office.queue(device, before, 99, now).unwrap().len(), 2, "and written");
+}
