@@ -130,7 +130,7 @@ impl Scene<'_> {
         leaves: impl Iterator<Item = Result<Identity, MlsError>>,
         claims: &Claims<'_>,
     ) -> Result<Roster, CheckError> {
-        // Each was verified by itself as it came in, by everybody who was there.
+        // Nobody can make a signature in another's name that passes here; one by one if any does not.
         let proven = self.facts.prove_all(claims.iter());
         let mut roster = Roster::new();
         for leaf in leaves.take(MEMBERS_MAX + 1) {

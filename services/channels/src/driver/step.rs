@@ -9,7 +9,7 @@ use super::{Driver, DriverError, Line, ROUNDS};
 use crate::client::{ClientError, Event, Phase};
 use crate::limits::{FACTS_FRESH_MILLIS, LOOK_MILLIS, REJOIN_MILLIS, WELCOME_MILLIS};
 use crate::store::Store;
-use crate::wire::{Answer, DeviceCall, Item, Refusal, Submission};
+use crate::wire::{Admission, Answer, DeviceCall, Item, Refusal, Submission};
 
 /// How often an item is given again with fresh facts before it has to wait for the ledger.
 const TRIES: usize = 3;
@@ -188,18 +188,10 @@ impl<S: Store, L: Line> Driver<S, L> {
         let consents = self.client.consents(channel)?;
         self.learn_anew(channel, consents, now).await?;
         self.client.review(channel, &self.facts, now)?;
-        let asked = match lately {
-            // Who waits is no news since a moment ago: what is to be said goes out at once.
-            true => Ok(Answer::Admissions(Vec::new())),
-            false => self.line.call(DeviceCall::Admissions(channel)).await,
-        };
-        let admissions = match asked {
-            Ok(Answer::Admissions(admissions)) => admissions,
-            Ok(_) => return Err(DriverError::Answer),
-            Err(refusal @ (Refusal::Ended | Refusal::NotMember)) => return Err(refusal.into()),
-            // The hub is away: what is to be said waits.
-            Err(_) => Vec::new(),
-        };
+        // Who waits is no news since a moment ago: what is to be said goes out at once.
+        let admissions = if lately { None } else { self.admissions(channel).await? };
+        let nobody_waits = admissions.as_ref().is_some_and(Vec::is_empty);
+        let admissions = admissions.unwrap_or_default();
         let claimed = admissions.iter().filter_map(|one| one.proof.claims(self.network).ok());
         let joining: BTreeSet<_> = claimed.map(|leaf| leaf.consent).collect();
         if !joining.is_empty() {
@@ -207,7 +199,7 @@ impl<S: Store, L: Line> Driver<S, L> {
         }
         match self.client.advance(channel, &admissions, &self.facts, now) {
             Ok(made) => {
-                if !made && !lately && admissions.is_empty() {
+                if !made && nobody_waits {
                     self.looked.insert(channel, now);
                 }
                 self.submit(channel).await?;
@@ -220,6 +212,17 @@ impl<S: Store, L: Line> Driver<S, L> {
             }
             Err(ClientError::Unsafe) => Ok(()),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Asks who waits to be let in; nothing if the hub is away.
+    async fn admissions(&mut self, channel: ChannelId) -> Result<Option<Vec<Admission>>, DriverError> {
+        match self.line.call(DeviceCall::Admissions(channel)).await {
+            Ok(Answer::Admissions(admissions)) => Ok(Some(admissions)),
+            Ok(_) => Err(DriverError::Answer),
+            Err(refusal @ (Refusal::Ended | Refusal::NotMember)) => Err(refusal.into()),
+            // What is to be said waits.
+            Err(_) => Ok(None),
         }
     }
 

@@ -155,7 +155,6 @@ impl Office {
         participant: ParticipantId,
         now: Timestamp,
     ) -> Result<(), OfficeError> {
-        // If it is lost, the hub is told again, which changes nothing.
         self.step(now, |desk| {
             desk.db
                 .prepare_cached("DELETE FROM revocations WHERE channel = ?1 AND participant = ?2")?
