@@ -29,24 +29,6 @@ impl<'a> Claims<'a> {
         Ok(Self(claims))
     }
 
-    /// Reads the proofs of a commit's note and makes sure that they speak of the leaves that it brings in and of no
-    /// others: a proof of nobody would name a consent that no ledger holds, and everybody would wait for it.
-    ///
-    /// # Errors
-    /// [`CheckError::Unproven`].
-    pub fn of_commit(network: NetworkId, proofs: &'a [LeafProof], staged: &StagedCommit) -> Result<Self, CheckError> {
-        let external = staged.queued_proposals().any(|queued| matches!(queued.proposal(), Proposal::ExternalInit(_)));
-        let joiner = staged.update_path_leaf_node().filter(|_| external).map(mls::identity_of);
-        let added = staged.add_proposals().map(|add| mls::identity_of(add.add_proposal().key_package().leaf_node()));
-        let coming: BTreeSet<_> = added
-            .chain(joiner)
-            .map(|identity| identity.map(|(participant, _)| participant))
-            .collect::<Result<_, _>>()
-            .map_err(|_| CheckError::Identity)?;
-        let claims = Self::read(network, proofs)?;
-        if claims.0.keys().eq(coming.iter()) { Ok(claims) } else { Err(CheckError::Unproven) }
-    }
-
     /// The proof of a pseudonym's leaf.
     ///
     /// # Errors
@@ -63,5 +45,35 @@ impl<'a> Claims<'a> {
     /// The consents that the leaves rest on, as they claim.
     pub fn consents(&self) -> impl Iterator<Item = ConsentId> + '_ {
         self.0.values().map(|claim| claim.leaf().consent)
+    }
+}
+
+/// The proofs of a commit's note: of the leaves that it brings in, and of no others. A proof of nobody would name a
+/// consent that no ledger holds, and everybody would wait for it.
+#[derive(Debug)]
+pub struct CommitClaims<'a>(Claims<'a>);
+
+impl<'a> CommitClaims<'a> {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// [`CheckError::Unproven`], [`CheckError::Identity`].
+    pub fn read(network: NetworkId, proofs: &'a [LeafProof], staged: &StagedCommit) -> Result<Self, CheckError> {
+        let external = staged.queued_proposals().any(|queued| matches!(queued.proposal(), Proposal::ExternalInit(_)));
+        let joiner = staged.update_path_leaf_node().filter(|_| external).map(mls::identity_of);
+        let added = staged.add_proposals().map(|add| mls::identity_of(add.add_proposal().key_package().leaf_node()));
+        let coming: BTreeSet<_> = added
+            .chain(joiner)
+            .map(|identity| identity.map(|(participant, _)| participant))
+            .collect::<Result<_, _>>()
+            .map_err(|_| CheckError::Identity)?;
+        let claims = Claims::read(network, proofs)?;
+        if claims.0.keys().eq(coming.iter()) { Ok(Self(claims)) } else { Err(CheckError::Unproven) }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub const fn all(&self) -> &Claims<'a> {
+        &self.0
     }
 }

@@ -17,7 +17,7 @@ use crate::limits::{ADDS_MAX, MEMBERS_MAX};
 use crate::mls::{self, Identity, MlsError};
 use crate::wire::{Facts, Ground, Terms};
 
-pub use claims::Claims;
+pub use claims::{Claims, CommitClaims};
 
 /// Who stands behind each leaf of a group.
 pub type Roster = BTreeMap<ParticipantId, LeafAttestation>;
@@ -221,7 +221,7 @@ pub fn check_commit(
     before: &Before<'_>,
     sender: &Sender,
     staged: &StagedCommit,
-    claims: &Claims<'_>,
+    claims: &CommitClaims<'_>,
 ) -> Result<Change, CheckError> {
     let mut change = Change::default();
     let mut removed = BTreeSet::new();
@@ -245,10 +245,6 @@ pub fn check_commit(
             _ => return Err(CheckError::Proposal),
         }
     }
-    let members = before.roster.len() + change.added.len();
-    if change.added.len() > ADDS_MAX || members > MEMBERS_MAX + change.removed.len() {
-        return Err(CheckError::TooMany);
-    }
     match sender {
         Sender::Member(index) => check_own_path(before, staged, *index)?,
         Sender::NewMemberCommit => check_joiner(scene, before, staged, claims, &mut change)?,
@@ -258,6 +254,11 @@ pub fn check_commit(
     if *sender != Sender::NewMemberCommit && !before.pending.is_subset(&removed) {
         return Err(CheckError::Omitted);
     }
+    // Whoever joins by an external commit counts as well, and takes the place of the leaf that it replaces.
+    let members = before.roster.len() + change.added.len();
+    if change.added.len() > ADDS_MAX || members > MEMBERS_MAX + removed.len() {
+        return Err(CheckError::TooMany);
+    }
     Ok(change)
 }
 
@@ -265,13 +266,13 @@ fn check_added(
     scene: &Scene<'_>,
     before: &Before<'_>,
     leaf: &LeafNode,
-    claims: &Claims<'_>,
+    claims: &CommitClaims<'_>,
 ) -> Result<(LeafAttestation, LeafProof), CheckError> {
     let identity = mls::identity_of(leaf).map_err(|_| CheckError::Identity)?;
     if before.roster.contains_key(&identity.0) {
         return Err(CheckError::Twice);
     }
-    let claim = claims.of(identity.0)?;
+    let claim = claims.all().of(identity.0)?;
     Ok((scene.check_leaf(identity, claim)?, claim.proof().clone()))
 }
 
@@ -307,7 +308,7 @@ fn check_joiner(
     scene: &Scene<'_>,
     before: &Before<'_>,
     staged: &StagedCommit,
-    claims: &Claims<'_>,
+    claims: &CommitClaims<'_>,
     change: &mut Change,
 ) -> Result<(), CheckError> {
     let leaf = staged.update_path_leaf_node().ok_or(CheckError::Identity)?;
@@ -315,7 +316,7 @@ fn check_joiner(
     if !mls::is_plain(leaf) || !change.added.is_empty() {
         return Err(CheckError::Proposal);
     }
-    let claim = claims.of(identity.0)?;
+    let claim = claims.all().of(identity.0)?;
     let attested = scene.check_leaf(identity, claim)?;
     let replaced = std::mem::take(&mut change.removed);
     if replaced.iter().any(|gone| *gone != identity.0) {

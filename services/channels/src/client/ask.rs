@@ -126,7 +126,7 @@ impl<S: Store> Client<S> {
     pub fn is_quiet(&mut self, channel: ChannelId) -> Result<bool, ClientError> {
         self.look(channel, |rows| {
             let missing = rows.channel()?.missing;
-            Ok(!missing && rows.waiting()?.is_empty() && rows.outgoing()?.is_empty())
+            Ok(missing.is_none() && rows.waiting()?.is_empty() && rows.outgoing()?.is_empty())
         })
     }
 
@@ -135,7 +135,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The channel is not known, or the store failed.
     pub fn is_missing(&mut self, channel: ChannelId) -> Result<bool, ClientError> {
-        self.look(channel, |rows| Ok(rows.channel()?.missing))
+        self.look(channel, |rows| Ok(rows.channel()?.missing.is_some()))
     }
 
     /// Notes that an item could not be taken, or that it all has come. What waits in a device's queue is a hint, and the
@@ -144,13 +144,12 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// The channel is not known, or the store failed.
     pub fn set_missing(&mut self, channel: ChannelId, missing: bool) -> Result<(), ClientError> {
-        if self.is_missing(channel)? == missing {
+        let row = self.look(channel, |rows| rows.channel())?;
+        let noted = missing.then_some(row.next);
+        if row.missing == noted {
             return Ok(());
         }
-        self.without_group(channel, |desk| {
-            let row = desk.rows.channel()?;
-            Ok(desk.rows.set_channel(&ChannelRow { missing, ..row })?)
-        })
+        self.without_group(channel, |desk| Ok(desk.rows.set_channel(&ChannelRow { missing: noted, ..row })?))
     }
 
     /// Whether somebody came in who cannot have read this person's name: it is to be said again before anything else is.

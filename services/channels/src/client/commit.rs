@@ -7,7 +7,7 @@ use semblance_core::record::Record;
 use super::receive::Event;
 use super::records::{ChannelRow, Phase};
 use super::{ClientError, Desk, know_all, pending_removals};
-use crate::check::{Before, Change, CheckError, Claims, check_commit};
+use crate::check::{Before, Change, CheckError, CommitClaims, check_commit};
 use crate::mls::{self, MlsError};
 use crate::store::KeyValue;
 use crate::wire::{Facts, Item, Note, Submission};
@@ -31,18 +31,21 @@ impl<K: KeyValue> Desk<'_, K> {
             ProcessedMessageContent::OwnPendingCommit => {
                 let staged = group.pending_commit().ok_or(ClientError::Phase)?;
                 let before = Before { roster: &roster, group: group.public_group(), pending: &pending };
-                let claims = Claims::of_commit(self.network, &note.proofs, staged)?;
+                let claims = CommitClaims::read(self.network, &note.proofs, staged)?;
                 let change = check_commit(&scene, &before, &sender, staged, &claims)?;
                 self.check_new(change.added.iter().map(|(leaf, _)| leaf))?;
+                drop(roster);
                 group.merge_pending_commit(&self.provider).map_err(ClientError::mls)?;
                 self.changed(change)
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => {
-                let claims = Claims::of_commit(self.network, &note.proofs, &staged)?;
-                know_all(&claims, facts)?;
+                let claims = CommitClaims::read(self.network, &note.proofs, &staged)?;
+                know_all(claims.all(), facts)?;
                 let before = Before { roster: &roster, group: group.public_group(), pending: &pending };
                 let change = check_commit(&scene, &before, &sender, &staged, &claims)?;
                 self.check_new(change.added.iter().map(|(leaf, _)| leaf))?;
+                // Its only other holder is the desk, which changes it in place.
+                drop(roster);
                 self.merge(group, *staged, change)
             }
             _ => Err(malformed().into()),

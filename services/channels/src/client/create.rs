@@ -100,6 +100,21 @@ impl<S: Store> Client<S> {
         }
     }
 
+    /// Takes the hub's word that nothing follows in the channel's order. A device that has moved on since it noted that
+    /// something was missing has it by now, by whichever way; from any other it is lost.
+    ///
+    /// # Errors
+    /// The channel is not known, or the store failed.
+    pub fn nothing_follows(&mut self, channel: ChannelId) -> Result<Vec<Event>, ClientError> {
+        let row = self.look(channel, |rows| rows.channel())?;
+        let has_it = row.missing.map_or(row.phase == Phase::Member, |noted| row.next > noted);
+        if has_it {
+            self.set_missing(channel, false)?;
+            return Ok(Vec::new());
+        }
+        self.lost(channel)
+    }
+
     /// What is missing cannot be had any more: the device has to join again.
     ///
     /// # Errors
@@ -136,7 +151,7 @@ impl<S: Store> Client<S> {
                 desk.rows.clear_said()?;
             }
             let row = desk.rows.channel()?;
-            Ok(desk.rows.set_channel(&ChannelRow { phase: after, missing: false, ..row })?)
+            Ok(desk.rows.set_channel(&ChannelRow { phase: after, missing: None, ..row })?)
         })
     }
 }

@@ -71,7 +71,7 @@ impl<K: KeyValue> Desk<'_, K> {
         self.rows.clear_changes()?;
         let next = item.sequence.saturating_add(1);
         let (phase, at) = (Phase::Member, scene.at);
-        let joined = ChannelRow { phase, next, unsafe_since: None, epoch, at, missing: false, ..row.clone() };
+        let joined = ChannelRow { phase, next, unsafe_since: None, epoch, at, missing: None, ..row.clone() };
         self.rows.set_channel(&joined)?;
         Ok(group)
     }

@@ -5,10 +5,12 @@
 //! moves along it one item at a time, whether an item is its own or not.
 
 mod advance;
+mod answer;
 mod ask;
 mod commit;
 mod content;
 mod create;
+mod desk;
 mod join;
 mod packages;
 mod receive;
@@ -22,10 +24,9 @@ use std::sync::Arc;
 
 use openmls::prelude::{LeafNodeIndex, MlsGroup};
 use openmls_rust_crypto::RustCrypto;
-use semblance_core::attestation::{LeafAttestation, LeafClaim, LeafProof};
-use semblance_core::id::{ChannelId, ConsentId, Digest, NetworkId, ParticipantId};
+use semblance_core::attestation::{LeafClaim, LeafProof};
+use semblance_core::id::{ChannelId, ConsentId, NetworkId};
 use semblance_core::random::RandomSource;
-use semblance_core::time::Timestamp;
 
 pub use ask::Member;
 pub use content::{Attachment, AttachmentKey, Content};
@@ -33,13 +34,14 @@ pub use packages::NewKeyPackage;
 pub use receive::Event;
 pub use records::{Message, Phase};
 
-use self::records::{ChannelRow, Outgoing};
+use self::desk::Desk;
+use self::records::ChannelRow;
 use self::rows::{Rows, Since};
-use crate::check::{CheckError, Claims, Roster, Scene};
-use crate::mls::{self, MlsError};
+use crate::check::{CheckError, Claims, Roster};
+use crate::mls::MlsError;
 use crate::provider::Provider;
-use crate::store::{KeyValue, Seen, Store, StoreError};
-use crate::wire::{Charter, CharterError, Commit, Facts, Refusal, Submission, Terms};
+use crate::store::{Seen, Store, StoreError};
+use crate::wire::{Charter, CharterError, Facts, Terms};
 
 /// Why a client did not do what it was asked to, or did not believe what it was told.
 #[derive(Debug, thiserror::Error)]
@@ -115,16 +117,6 @@ pub struct Client<S> {
     keeping: Option<u64>,
 }
 
-/// What one step works with.
-struct Desk<'a, K> {
-    kv: &'a K,
-    rows: Rows<'a, K>,
-    provider: Provider<'a, K>,
-    network: NetworkId,
-    channel: ChannelId,
-    roster: &'a RefCell<Option<Arc<Roster>>>,
-}
-
 impl<S: Store> Client<S> {
     /// A device over its store, which may hold its earlier state.
     #[must_use]
@@ -171,74 +163,6 @@ impl<S: Store> Client<S> {
         Ok(terms)
     }
 
-    /// Takes the hub's answer to a submission.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn answered(
-        &mut self,
-        channel: ChannelId,
-        key: Digest,
-        answer: Result<(), Refusal>,
-    ) -> Result<(), ClientError> {
-        let Some(outgoing) = self.look(channel, |rows| Ok(rows.find_outgoing(key)?))? else {
-            return Ok(());
-        };
-        if let Err(refusal) = answer
-            && self.is_behind(channel, refusal, &outgoing.submission)?
-        {
-            // What led to the hub's epoch, or the removal that it speaks of, comes or has been lost: the hub knows.
-            self.set_missing(channel, true)?;
-        }
-        match (answer, outgoing.submission.clone()) {
-            (Ok(()), Submission::Create(_)) => self.created(channel, key),
-            (Ok(()), _) => self.without_group(channel, |desk| {
-                Ok(desk.rows.set_outgoing(key, &Outgoing { taken: true, ..outgoing })?)
-            }),
-            (Err(refusal), _) if refusal.is_passing() => Ok(()),
-            (Err(refusal), Submission::Message(_)) => self.message_refused(channel, key, &outgoing, refusal),
-            (Err(refusal), Submission::Commit(_) | Submission::Create(_)) => self.change_refused(channel, key, refusal),
-        }
-    }
-
-    /// Whether a refusal tells that the hub's order has gone on without this device.
-    fn is_behind(
-        &mut self,
-        channel: ChannelId,
-        refusal: Refusal,
-        submission: &Submission,
-    ) -> Result<bool, ClientError> {
-        let (Submission::Message(bytes) | Submission::Commit(Commit { commit: bytes, .. })) = submission else {
-            return Ok(false);
-        };
-        let row = self.look(channel, |rows| rows.channel())?;
-        let latest = mls::read_protocol(bytes, channel).is_ok_and(|message| message.epoch().as_u64() >= row.epoch);
-        Ok(match refusal {
-            Refusal::WrongEpoch => latest,
-            Refusal::MustCommit if row.phase == Phase::Member => {
-                latest && self.with_group(channel, |group, _| Ok(!group.has_pending_proposals()))?
-            }
-            _ => false,
-        })
-    }
-
-    /// What could be encrypted anew for another epoch stays; what will never be taken goes.
-    fn message_refused(
-        &mut self,
-        channel: ChannelId,
-        key: Digest,
-        outgoing: &Outgoing,
-        refusal: Refusal,
-    ) -> Result<(), ClientError> {
-        let again = matches!(refusal, Refusal::WrongEpoch | Refusal::MustCommit | Refusal::NotHub);
-        self.without_group(channel, |desk| {
-            if let (false, Some(said)) = (again, outgoing.said) {
-                desk.rows.remove_waiting(said)?;
-            }
-            Ok(desk.rows.remove_outgoing(key)?)
-        })
-    }
-
     /// Looks at a channel's records and changes nothing.
     fn look<R>(
         &mut self,
@@ -271,7 +195,7 @@ impl<S: Store> Client<S> {
         let result = self.store.transact(|kv| -> Result<_, ClientError> {
             let provider = Provider::new(kv, crypto, random);
             let desk = Desk { kv, rows: Rows::new(kv, channel), provider, network, channel, roster: &roster };
-            let result = step(&desk)?;
+            let result = desk.provider.settle(step(&desk))?;
             keeping.map_or(Ok(()), |position| rows::set_kept(kv, position))?;
             Ok(result)
         });
@@ -302,49 +226,6 @@ impl<S: Store> Client<S> {
             self.groups.extend(group.map(|group| (channel, group)));
         }
         result
-    }
-}
-
-impl<K: KeyValue> Desk<'_, K> {
-    fn load_group(&self) -> Result<Option<MlsGroup>, ClientError> {
-        use openmls_traits::OpenMlsProvider;
-        Ok(MlsGroup::load(self.provider.storage(), &mls::group_id(self.channel))?)
-    }
-
-    fn scene<'b>(&self, terms: &'b Terms, facts: &'b Facts, at: Timestamp) -> Scene<'b> {
-        Scene { network: self.network, terms, facts, at }
-    }
-
-    fn roster(&self) -> Result<Arc<Roster>, ClientError> {
-        let mut known = self.roster.borrow_mut();
-        if let Some(roster) = known.as_ref() {
-            return Ok(Arc::clone(roster));
-        }
-        let roster = Arc::new(self.rows.roster(self.network)?);
-        *known = Some(Arc::clone(&roster));
-        Ok(roster)
-    }
-
-    fn set_roster(&self, roster: Roster) -> Result<(), ClientError> {
-        self.rows.set_roster(self.network, &roster)?;
-        *self.roster.borrow_mut() = Some(Arc::new(roster));
-        Ok(())
-    }
-
-    fn add_leaf(&self, leaf: LeafAttestation) -> Result<(), ClientError> {
-        self.rows.add_leaf(&leaf)?;
-        if let Some(roster) = self.roster.borrow_mut().as_mut() {
-            Arc::make_mut(roster).insert(leaf.participant, leaf);
-        }
-        Ok(())
-    }
-
-    fn remove_leaf(&self, participant: ParticipantId) -> Result<(), ClientError> {
-        self.rows.remove_leaf(participant)?;
-        if let Some(roster) = self.roster.borrow_mut().as_mut() {
-            Arc::make_mut(roster).remove(&participant);
-        }
-        Ok(())
     }
 }
 

@@ -58,7 +58,7 @@ impl<S: Store> Client<S> {
                 let leaf_key = signing.verifying_key();
                 Ok(NewKeyPackage { participant: leaf.participant, leaf_key, bytes, last_resort })
             };
-            kinds.map(make).collect()
+            provider.settle(kinds.map(make).collect())
         })
     }
 

@@ -63,8 +63,9 @@ pub(super) struct ChannelRow {
     pub(super) epoch: u64,
     /// When the hub took the last item, by its clock, which never goes back.
     pub(super) at: Timestamp,
-    /// Something is missing that did not come by the queue: it has to be fetched from the hub.
-    pub(super) missing: bool,
+    /// Something is missing that did not come by the queue and has to be fetched from the hub: the next place in the
+    /// channel's order as it was when that was noted last.
+    pub(super) missing: Option<u64>,
     /// Somebody came in since this device last said its person's name, and cannot have read it.
     pub(super) unnamed: bool,
 }
@@ -80,7 +81,7 @@ impl ChannelRow {
             unsafe_since: None,
             epoch: 0,
             at: Timestamp::from_millis(0),
-            missing: false,
+            missing: None,
             unnamed: false,
         }
     }
@@ -95,7 +96,8 @@ impl Record for ChannelRow {
         write_option(writer, self.unsafe_since.as_ref(), |since, writer| since.write(writer));
         writer.u64(self.epoch);
         self.at.write(writer);
-        writer.bool(self.missing).bool(self.unnamed);
+        write_option(writer, self.missing.as_ref(), |noted, writer| _ = writer.u64(*noted));
+        writer.bool(self.unnamed);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -107,7 +109,7 @@ impl Record for ChannelRow {
             unsafe_since: read_option(reader, "unsafe since", |reader| Timestamp::read(reader, "unsafe since"))?,
             epoch: reader.u64("epoch")?,
             at: Timestamp::read(reader, "at")?,
-            missing: reader.bool("missing")?,
+            missing: read_option(reader, "missing", |reader| reader.u64("missing"))?,
             unnamed: reader.bool("unnamed")?,
         })
     }

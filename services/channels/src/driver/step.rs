@@ -99,7 +99,6 @@ impl<S: Store, L: Line> Driver<S, L> {
         now: Timestamp,
         happened: &mut Vec<(ChannelId, Event)>,
     ) -> Result<(), DriverError> {
-        let mut first = true;
         for _ in 0..ROUNDS {
             let next = self.client.next(channel)?;
             let Answer::Items(items) = self.line.call(DeviceCall::Items(channel, next)).await? else {
@@ -108,16 +107,15 @@ impl<S: Store, L: Line> Driver<S, L> {
             if !are_of(&items, channel) {
                 return Err(DriverError::Answer);
             }
-            let begins = items.first().map(|item| item.sequence);
-            match begins {
-                None if !first => return Ok(self.client.set_missing(channel, false)?),
-                Some(begins) if begins == next => {}
-                _ => {
-                    let events = self.client.lost(channel)?;
-                    self.looked.remove(&channel);
-                    happened.extend(events.into_iter().map(|event| (channel, event)));
-                    return Ok(());
-                }
+            let told = match items.first().map(|item| item.sequence) {
+                Some(begins) if begins == next => None,
+                Some(_) => Some(self.client.lost(channel)?),
+                None => Some(self.client.nothing_follows(channel)?),
+            };
+            if let Some(events) = told {
+                self.looked.remove(&channel);
+                happened.extend(events.into_iter().map(|event| (channel, event)));
+                return Ok(());
             }
             for item in items {
                 // A fact that the own node does not know yet comes with the ledger.
@@ -126,7 +124,7 @@ impl<S: Store, L: Line> Driver<S, L> {
                 }
             }
             match self.phase(channel)? {
-                Some(Phase::Member) => first = false,
+                Some(Phase::Member) => {}
                 // So far behind its own commit: from a newer group it is nearer.
                 Some(Phase::Rejoining) => {
                     self.client.lost(channel)?;

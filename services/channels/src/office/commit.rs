@@ -15,8 +15,7 @@ use super::channel::{HubChannel, signed, unsigned};
 use super::leaf::LeafState;
 use super::tree::{check_group_info, indices_of};
 use super::{Desk, OfficeError, Speaker};
-use crate::check::{Before, Change, CheckError, Claims, Scene, check_commit};
-use crate::limits::MEMBERS_MAX;
+use crate::check::{Before, Change, CheckError, CommitClaims, Scene, check_commit};
 use crate::mls;
 use crate::provider::MlsState;
 use crate::store::SqliteRows;
@@ -52,9 +51,11 @@ impl Desk<'_> {
         self.check_commits(channel, from.participant)?;
         let mut group = self.take_group(channel)?;
         let accepted = self.judge(&known, &group, from, message, facts)?;
-        self.check_extent(&group, &accepted, commit)?;
+        check_welcome(&accepted, commit)?;
         let rows = SqliteRows::of(self.db);
-        group.merge_commit(&MlsState::new(&rows), accepted.staged).map_err(|_| Refusal::Invalid)?;
+        let state = MlsState::new(&rows);
+        let merged = group.merge_commit(&state, accepted.staged);
+        merged.map_err(|_| state.failure().map_or(Refusal::Invalid.into(), OfficeError::Store))?;
         check_group_info(&group, from.participant, &commit.group_info, self.crypto)?;
         let epoch = known.epoch.saturating_add(1);
         self.set_group_info(channel, epoch, &commit.group_info)?;
@@ -109,7 +110,7 @@ impl Desk<'_> {
         let (roster, pending) = (self.roster(channel)?, indices_of(group, &cut));
         let before = Before { roster: &roster, group, pending: &pending };
         let scene = Scene { network: self.network, terms: &known.terms, facts, at: self.now };
-        let claims = Claims::of_commit(self.network, &note.proofs, &staged).map_err(refusal)?;
+        let claims = CommitClaims::read(self.network, &note.proofs, &staged).map_err(refusal)?;
         let change = check_commit(&scene, &before, &sender, &staged, &claims).map_err(refusal)?;
         self.check_admitted(channel, from, &staged, &change)?;
         Ok(Accepted { staged, change })
@@ -139,22 +140,6 @@ impl Desk<'_> {
             if leaf.and_then(|leaf| leaf.key_package) != Some(bytes) {
                 return Err(Refusal::Unproven.into());
             }
-        }
-        Ok(())
-    }
-
-    /// What goes with the commit fits it.
-    fn check_extent(&self, group: &PublicGroup, accepted: &Accepted, commit: &Commit) -> Result<(), OfficeError> {
-        if group.members().count() + accepted.change.added.len() > MEMBERS_MAX + accepted.change.removed.len() {
-            return Err(Refusal::Full.into());
-        }
-        let welcomed = accepted.staged.add_proposals().next().is_some();
-        let welcome = match &commit.welcome {
-            Some(bytes) => matches!(mls::read_message(bytes), Ok(MlsMessageBodyIn::Welcome(_))),
-            None => false,
-        };
-        if welcomed != welcome || (commit.welcome.is_some() && !welcomed) {
-            return Err(Refusal::Malformed.into());
         }
         Ok(())
     }
@@ -210,6 +195,16 @@ fn speaker_of(group: &PublicGroup, sender: &Sender, staged: &StagedCommit) -> Op
         _ => return None,
     };
     mls::identity_of(leaf).ok().map(|(participant, _)| participant)
+}
+
+/// A Welcome goes with a commit if and only if it adds somebody.
+fn check_welcome(accepted: &Accepted, commit: &Commit) -> Result<(), OfficeError> {
+    let adds = accepted.staged.add_proposals().next().is_some();
+    let fits = match &commit.welcome {
+        Some(bytes) => adds && matches!(mls::read_message(bytes), Ok(MlsMessageBodyIn::Welcome(_))),
+        None => !adds,
+    };
+    if fits { Ok(()) } else { Err(Refusal::Malformed.into()) }
 }
 
 fn refusal(error: CheckError) -> Refusal {

@@ -53,3 +53,23 @@ impl Office {
         self.spoken.count(device, What::Commit, now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_has_its_own_count_and_is_forgotten_after_the_next() {
+        let (mut spoken, device) = (Spoken::default(), DeviceId::from_bytes([1; 16]));
+        let mut say = |minute: u64, what| spoken.count(device, what, Timestamp::from_millis(minute * 60_000)).is_ok();
+        let often = |say: &mut dyn FnMut(u64, What) -> bool, minute| {
+            (0..2 * MESSAGES_A_MINUTE).filter(|_| say(minute, What::Message)).count() as u32
+        };
+        assert_eq!(often(&mut say, 5), MESSAGES_A_MINUTE);
+        assert!(say(5, What::Commit), "what is committed is counted by itself");
+        assert_eq!(often(&mut say, 6), MESSAGES_A_MINUTE);
+        assert!(!say(5, What::Message), "a call that comes late is of its own minute");
+        assert_eq!(often(&mut say, 7), MESSAGES_A_MINUTE);
+        assert!(spoken.0.keys().all(|(minute, ..)| *minute >= 6), "the table does not grow");
+    }
+}

@@ -15,7 +15,7 @@ use semblance_core::signature::SigningKey;
 
 pub use state::MlsState;
 
-use crate::store::KeyValue;
+use crate::store::{KeyValue, StoreError};
 
 /// The provider for one transaction.
 pub struct Provider<'a, K> {
@@ -29,6 +29,14 @@ impl<'a, K: KeyValue> Provider<'a, K> {
     #[must_use]
     pub fn new(rows: &'a K, crypto: &'a RustCrypto, random: &'a dyn RandomSource) -> Self {
         Self { state: MlsState::new(rows), crypto, random: Draw(random) }
+    }
+
+    /// What a step came to: if the store failed meanwhile, that and nothing else.
+    ///
+    /// # Errors
+    /// The step's, or the store's.
+    pub(crate) fn settle<R, E: From<StoreError>>(&self, result: Result<R, E>) -> Result<R, E> {
+        self.state.failure().map_or(result, |failure| Err(failure.into()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The state of MLS groups as rows: a label, the MessagePack bytes of what openmls asks by, and of what it keeps.
 
+use std::cell::RefCell;
+
 use openmls_traits::storage::{CURRENT_VERSION as VERSION, StorageProvider, traits};
 use rmp_serde::config::BytesMode;
 use serde::Serialize;
@@ -9,8 +11,12 @@ use zeroize::Zeroizing;
 use crate::store::{KeyValue, StoreError};
 
 /// openmls's storage over rows of our own.
+///
+/// openmls hides what failed behind errors of its own, which read as if somebody had sent nonsense: whoever works with
+/// this asks for [`MlsState::failure`] before believing them.
 pub struct MlsState<'a, K> {
     rows: &'a K,
+    failed: RefCell<Option<StoreError>>,
 }
 
 /// One for each kind of thing openmls keeps; the number is part of stored keys and never changes its meaning.
@@ -43,20 +49,36 @@ pub(crate) const MLS_ROWS: u8 = b'm';
 
 impl<'a, K: KeyValue> MlsState<'a, K> {
     pub(crate) const fn new(rows: &'a K) -> Self {
-        Self { rows }
+        Self { rows, failed: RefCell::new(None) }
+    }
+
+    /// Why the store failed, the first time it did since somebody last asked.
+    pub(crate) fn failure(&self) -> Option<StoreError> {
+        self.failed.take()
+    }
+
+    /// Keeps the first failure and lets openmls know that there is one.
+    fn watched<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        result.map_err(|error| {
+            let told = StoreError::Damaged(error.to_string());
+            self.failed.borrow_mut().get_or_insert(error);
+            told
+        })
     }
 
     fn write(&self, label: Label, id: &impl Serialize, value: &impl Serialize) -> Result<(), StoreError> {
-        self.rows.put(&key(label, id)?, &encode(value)?)
+        self.watched(key(label, id).and_then(|key| self.rows.put(&key, &encode(value)?)))
     }
 
     fn read<T: DeserializeOwned>(&self, label: Label, id: &impl Serialize) -> Result<Option<T>, StoreError> {
-        let Some(bytes) = self.rows.get(&key(label, id)?)?.map(Zeroizing::new) else { return Ok(None) };
-        rmp_serde::from_slice(&bytes).map(Some).map_err(|error| StoreError::Damaged(error.to_string()))
+        let found = self.watched(key(label, id).and_then(|key| self.rows.get(&key)))?;
+        let Some(bytes) = found.map(Zeroizing::new) else { return Ok(None) };
+        let value = rmp_serde::from_slice(&bytes).map(Some);
+        self.watched(value.map_err(|error| StoreError::Damaged(error.to_string())))
     }
 
     fn forget(&self, label: Label, id: &impl Serialize) -> Result<(), StoreError> {
-        self.rows.delete(&key(label, id)?)
+        self.watched(key(label, id).and_then(|key| self.rows.delete(&key)))
     }
 
     fn proposal_refs<R: DeserializeOwned>(&self, group: &impl Serialize) -> Result<Vec<R>, StoreError> {

@@ -69,6 +69,14 @@ pub trait KeyValue: Readable {
 #[derive(Debug)]
 pub struct Seen<'a, K>(&'a K);
 
+impl<'a, K> Seen<'a, K> {
+    /// Of these rows.
+    #[must_use]
+    pub const fn of(rows: &'a K) -> Self {
+        Self(rows)
+    }
+}
+
 impl<K: Readable> Readable for Seen<'_, K> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.0.get(key)

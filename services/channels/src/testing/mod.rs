@@ -23,9 +23,7 @@ use semblance_core::time::Timestamp;
 use zeroize::Zeroizing;
 
 pub use person::Person;
-#[cfg(test)]
-pub(crate) use service::Nowhere;
-pub use service::service;
+pub use service::{Nowhere, ServiceLine, service};
 
 use crate::office::Office;
 use crate::wire::{Charter, ConsentFact, Facts, Opening};

@@ -11,9 +11,11 @@ use semblance_core::signature::{SignedBytes, SigningKey, Statement};
 use semblance_core::time::Clock;
 
 use super::{NETWORK, organisation};
+use crate::driver::Line;
+use crate::limits::ITEMS_MAX;
 use crate::node::{Authority, AuthorityError, ChannelService, Part, Parts, Peers};
-use crate::office::Office;
-use crate::wire::{Answer, Facts, HubCall, Refusal};
+use crate::office::{Device, Office};
+use crate::wire::{Answer, DeviceCall, Facts, HubCall, Item, Refusal};
 
 /// The service of a hospital whose people take part nowhere and which reaches no other, and its office.
 #[must_use]
@@ -26,16 +28,18 @@ pub fn service(clock: Arc<dyn Clock>) -> (ChannelService, Arc<Mutex<Office>>) {
     (ChannelService::open(parts), office)
 }
 
-/// A hospital whose people take part nowhere, and what its ledger says of consents, whichever it is asked about.
-pub(crate) struct Nowhere {
-    pub(crate) signing: SigningKey,
-    pub(crate) facts: Facts,
+/// A hospital that offers its people nothing, and what its ledger says.
+pub struct Nowhere {
+    /// The hospital's key.
+    pub signing: SigningKey,
+    /// What the ledger says, for ever.
+    pub facts: Facts,
 }
 
 #[async_trait]
 impl Authority for Nowhere {
-    async fn facts(&self, _: &BTreeSet<ConsentId>) -> Result<Facts, AuthorityError> {
-        Ok(self.facts.clone())
+    async fn facts(&self, consents: &BTreeSet<ConsentId>) -> Result<Facts, AuthorityError> {
+        Ok(self.facts.about(consents))
     }
 
     async fn parts(&self, _: &str, _: PersonRole) -> Result<Vec<Part>, AuthorityError> {
@@ -61,5 +65,30 @@ struct Nobody;
 impl Peers for Nobody {
     async fn call(&self, _: &OrganisationId, _: HubCall) -> Result<Answer, Refusal> {
         Err(Refusal::HubAway)
+    }
+}
+
+/// A device's line to its hospital's service in the same process.
+pub struct ServiceLine {
+    service: ChannelService,
+    device: Device,
+}
+
+impl ServiceLine {
+    /// Of a device of this hospital.
+    #[must_use]
+    pub const fn of(service: ChannelService, device: Device) -> Self {
+        Self { service, device }
+    }
+}
+
+impl Line for ServiceLine {
+    async fn call(&mut self, call: DeviceCall) -> Result<Answer, Refusal> {
+        self.service.ask(&self.device, call).await
+    }
+
+    async fn listen(&mut self, after: u64, _wait: bool) -> Result<Vec<(u64, Item)>, Refusal> {
+        let queued = self.service.queue(&self.device, after, ITEMS_MAX).await?;
+        Ok(queued.into_iter().map(|one| (one.position, one.item)).collect())
     }
 }

@@ -6,13 +6,13 @@ use semblance_core::record::Record;
 use semblance_core::time::Timestamp;
 
 use super::three;
-use crate::client::{Client, Phase};
+use crate::client::{Client, Content, Event, Phase};
 use crate::driver::{Driver, DriverError, Line};
 use crate::store::MemoryStore;
-use crate::testing::NETWORK;
+use crate::testing::{NETWORK, World};
 use crate::wire::{Answer, Body, DeviceCall, Facts, Item, Refusal};
 
-/// Answers every question about missing items with the same.
+/// Has these items and no others, whatever follows from them.
 struct Liar {
     facts: Facts,
     items: Vec<Item>,
@@ -23,9 +23,10 @@ impl Line for Liar {
     async fn call(&mut self, call: DeviceCall) -> Result<Answer, Refusal> {
         match call {
             DeviceCall::Facts(_) => Ok(Answer::Facts(self.facts.clone())),
-            DeviceCall::Items(..) => {
+            DeviceCall::Items(_, first) => {
                 self.asked += 1;
-                Ok(Answer::Items(self.items.clone()))
+                let items = self.items.iter().filter(|item| item.sequence >= first);
+                Ok(Answer::Items(items.cloned().collect()))
             }
             DeviceCall::Admissions(_) => Ok(Answer::Admissions(Vec::new())),
             DeviceCall::Submit(..) => Err(Refusal::WrongEpoch),
@@ -49,9 +50,19 @@ fn item(channel: ChannelId, sequence: u64, body: Body) -> Item {
 /// A member of a channel misses something and asks its hub, which answers so.
 fn ask(seed: u8, answer: impl FnOnce(ChannelId, u64) -> Vec<Item>) -> (Vec<String>, usize, Phase) {
     let (mut world, channel, [clinician, ..]) = three(seed);
+    world.people[clinician].client.set_missing(channel, true).unwrap();
+    ask_again(world, channel, clinician, answer)
+}
+
+/// The same of a member who noted before that something is missing.
+fn ask_again(
+    mut world: World,
+    channel: ChannelId,
+    clinician: usize,
+    answer: impl FnOnce(ChannelId, u64) -> Vec<Item>,
+) -> (Vec<String>, usize, Phase) {
     let empty = Client::new(MemoryStore::default(), NETWORK, world.random.clone());
     let mut client = std::mem::replace(&mut world.people[clinician].client, empty);
-    client.set_missing(channel, true).unwrap();
     let next = client.next(channel).unwrap();
     let line = Liar { facts: world.facts.clone(), items: answer(channel, next), asked: 0 };
     let mut driver = Driver::new(client, line, NETWORK, "somebody".to_owned());
@@ -77,4 +88,51 @@ fn a_hub_that_answers_with_calls_for_work_or_gaps_is_not_asked_for_ever() {
     let (troubles, asked, _) =
         ask(93, |channel, next| [next, next + 2].map(|next| item(channel, next, Body::Message(vec![1]))).to_vec());
     assert_eq!((troubles.len(), asked), (1, 1));
+}
+
+#[test]
+fn what_came_by_the_queue_meanwhile_is_not_lost_because_the_hub_has_nothing_more() {
+    for (seed, comes, after) in [(94, false, Phase::Broken), (95, true, Phase::Member)] {
+        let (mut world, channel, [clinician, colleague, _]) = three(seed);
+        world.people[clinician].client.set_missing(channel, true).unwrap();
+        if comes {
+            world.say(colleague, channel, "hello").unwrap();
+            world.advance(colleague, channel);
+            world.relay(1);
+            assert!(world.pull(clinician));
+        }
+        let (_, asked, phase) = ask_again(world, channel, clinician, |_, _| Vec::new());
+        assert_eq!((asked, phase), (1, after));
+    }
+}
+
+/// What was read while something was said is told by the next step, once.
+#[test]
+fn what_happens_while_something_is_said_is_told_by_the_next_step() {
+    let (mut world, channel, [clinician, colleague, _]) = three(97);
+    world.say(colleague, channel, "hello").unwrap();
+    world.advance(colleague, channel);
+    let now = world.now;
+    let speaker = world.hospitals[0].office.speaker(world.people[clinician].device, channel, now).unwrap().0;
+    let mut client = std::mem::replace(
+        &mut world.people[clinician].client,
+        Client::new(MemoryStore::default(), NETWORK, world.random.clone()),
+    );
+    client.set_missing(channel, true).unwrap();
+    let next = client.next(channel).unwrap();
+    let items = world.hospitals[1].office.items(channel, &speaker, next, now).unwrap();
+    assert_eq!(items.len(), 1);
+    let mut driver =
+        Driver::new(client, Liar { facts: world.facts.clone(), items, asked: 0 }, NETWORK, "somebody".to_owned());
+    block_on(driver.say(channel, &Content::Text("and you".to_owned()), now)).unwrap();
+    let heard = |events: Vec<(ChannelId, Event)>| {
+        let texts = events.into_iter().filter_map(|(_, event)| match event {
+            Event::Message(message) => message.content,
+            _ => None,
+        });
+        texts.collect::<Vec<_>>()
+    };
+    let told = heard(block_on(driver.sync(now)).unwrap());
+    assert_eq!(told, [Content::Text("hello".to_owned())]);
+    assert_eq!(heard(block_on(driver.sync(now)).unwrap()), []);
 }

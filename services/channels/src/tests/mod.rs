@@ -1,11 +1,13 @@
 //! Stories of channels, told in memory.
 
 mod attachments;
+mod flaky;
 mod hub;
 mod line;
 mod lost;
 mod office;
 mod packages;
+mod proofs;
 mod rates;
 mod talk;
 mod withdrawal;
@@ -17,6 +19,7 @@ use semblance_core::id::ChannelId;
 use semblance_core::time::Timestamp;
 
 use crate::testing::World;
+use crate::wire::Charter;
 
 /// openmls reads the system's clock when it checks a key package; the world begins at the same moment.
 #[expect(clippy::disallowed_methods, reason = "openmls checks lifetimes against this clock")]
@@ -27,6 +30,12 @@ pub(crate) fn now() -> Timestamp {
 
 /// Two clinicians of two hospitals and the patient of the second, in a channel whose hub is the second.
 pub(crate) fn three(seed: u8) -> (World, ChannelId, [usize; 3]) {
+    let (world, channel, people, _) = three_and_charter(seed);
+    (world, channel, people)
+}
+
+/// The same, and what others are to agree to.
+fn three_and_charter(seed: u8) -> (World, ChannelId, [usize; 3], Charter) {
     let mut world = World::new([seed; 32], 2, now());
     let (asker, found) = (world.consent(0), world.consent(1));
     let charter = world.open_match(1, &[asker, found]);
@@ -40,5 +49,5 @@ pub(crate) fn three(seed: u8) -> (World, ChannelId, [usize; 3]) {
         world.admit(person, channel).unwrap();
     }
     assert!(world.settle(channel, 20), "everybody is in");
-    (world, channel, [clinician, colleague, patient])
+    (world, channel, [clinician, colleague, patient], charter)
 }

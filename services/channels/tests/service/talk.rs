@@ -5,12 +5,13 @@ use std::time::Duration;
 use semblance_channels::client::{Client, Content, Phase};
 use semblance_channels::driver::Driver;
 use semblance_channels::store::MemoryStore;
+use semblance_channels::testing::ServiceLine;
 use semblance_core::attestation::PersonRole;
 use semblance_core::id::ChannelId;
 use semblance_core::random::SeededSource;
 use semblance_core::time::Clock;
 
-use super::world::{Local, Phone, Town, Wall};
+use super::world::{Phone, Town, Wall};
 
 /// Lets devices work until a condition holds; a minute is far more than it takes.
 pub(super) async fn until(devices: &mut [&mut Phone], holds: impl Fn(&mut [&mut Phone]) -> bool) {
@@ -103,7 +104,7 @@ async fn somebody_to_whom_it_is_not_offered_does_not_get_in() {
         semblance_channels::testing::NETWORK,
         std::sync::Arc::new(SeededSource::new([8; 32])),
     );
-    let line = Local::of(town.services[0].clone(), device);
+    let line = ServiceLine::of(town.services[0].clone(), device);
     let mut other = Driver::new(client, line, semblance_channels::testing::NETWORK, "other".to_owned());
     assert!(other.join(channel, Wall.now()).await.is_err());
     stranger.join(channel, Wall.now()).await.unwrap();

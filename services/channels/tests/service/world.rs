@@ -6,12 +6,12 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use semblance_channels::client::Client;
-use semblance_channels::driver::{Driver, Line};
+use semblance_channels::driver::Driver;
 use semblance_channels::node::{Authority, AuthorityError, ChannelService, Part, Parts, Peers};
 use semblance_channels::office::{Device, Office, Token};
 use semblance_channels::store::MemoryStore;
-use semblance_channels::testing::{NETWORK, World, organisation};
-use semblance_channels::wire::{Answer, Charter, DeviceCall, Facts, HubCall, Item, Refusal};
+use semblance_channels::testing::{NETWORK, ServiceLine, World, organisation};
+use semblance_channels::wire::{Answer, Charter, Facts, HubCall, Refusal};
 use semblance_core::attestation::{LeafAttestation, LeafPledge, LeafRevocation, PersonRole};
 use semblance_core::id::{ConsentId, OrganisationId, TransactionId};
 use semblance_core::random::{RandomSource, SeededSource};
@@ -46,10 +46,7 @@ struct Hospital {
 #[async_trait]
 impl Authority for Hospital {
     async fn facts(&self, consents: &BTreeSet<ConsentId>) -> Result<Facts, AuthorityError> {
-        let all = self.ledger.facts.lock().unwrap();
-        let asked = all.consents.iter().filter(|(id, _)| consents.contains(id));
-        let consents = asked.map(|(id, fact)| (*id, fact.clone())).collect();
-        Ok(Facts { hospitals: all.hospitals.clone(), consents })
+        Ok(self.ledger.facts.lock().unwrap().about(consents))
     }
 
     async fn parts(&self, person: &str, _role: PersonRole) -> Result<Vec<Part>, AuthorityError> {
@@ -93,30 +90,7 @@ impl Peers for Door {
 }
 
 /// A client on its line.
-pub(super) type Phone = Driver<MemoryStore, Local>;
-
-/// A device's line to its node.
-pub(super) struct Local {
-    service: ChannelService,
-    device: Device,
-}
-
-impl Local {
-    pub(super) const fn of(service: ChannelService, device: Device) -> Self {
-        Self { service, device }
-    }
-}
-
-impl Line for Local {
-    async fn call(&mut self, call: DeviceCall) -> Result<Answer, Refusal> {
-        self.service.ask(&self.device, call).await
-    }
-
-    async fn listen(&mut self, after: u64, _wait: bool) -> Result<Vec<(u64, Item)>, Refusal> {
-        let queued = self.service.queue(&self.device, after, 64).await?;
-        Ok(queued.into_iter().map(|one| (one.position, one.item)).collect())
-    }
-}
+pub(super) type Phone = Driver<MemoryStore, ServiceLine>;
 
 /// Hospitals with their nodes.
 pub(super) struct Town {
@@ -216,7 +190,7 @@ impl Town {
     pub(super) fn phone(&self, hospital: usize, device: Device) -> Phone {
         let client = Client::new(MemoryStore::default(), NETWORK, self.random.clone());
         let name = format!("{} of {hospital}", device.person);
-        Driver::new(client, Local { service: self.services[hospital].clone(), device }, NETWORK, name)
+        Driver::new(client, ServiceLine::of(self.services[hospital].clone(), device), NETWORK, name)
     }
 
     /// The key of a hospital's node.

@@ -122,3 +122,27 @@ fn numbers_rise_above_all_that_were_ever_given() {
     let found = office.connection().query_row(numbers, [least], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
     assert_eq!(found, Ok((true, true, 3)));
 }
+
+#[test]
+fn what_a_peer_kept_is_not_offered_again_even_before_that_is_written() {
+    let mut world = World::new([36; 32], 1, now());
+    let (office, now) = (&mut world.hospitals[0].office, world.now);
+    let peer = semblance_core::id::OrganisationId::new("south").unwrap();
+    for number in 1..=3 {
+        send(office, &item(number, Body::Message(vec![number])), now);
+    }
+    let numbers = |office: &mut Office| -> Vec<u64> {
+        office.outbound(&peer, 9, now).unwrap().into_iter().map(|one| one.number).collect()
+    };
+    let all = numbers(office);
+    office.acknowledged(&peer, all[1]);
+    assert_eq!(count(office, "SELECT count(*) FROM outbox"), 3, "nothing has been written since");
+    assert_eq!(numbers(office), all[2..]);
+    office.acknowledged(&peer, all[0]);
+    assert_eq!(numbers(office), all[2..], "an answer that comes late takes nothing back");
+    office.acknowledged(&peer, all[2]);
+    assert!(office.peers(now).unwrap().is_empty());
+    send(office, &item(4, Body::Message(vec![4])), now);
+    assert_eq!(count(office, "SELECT count(*) FROM outbox"), 1, "it went with the next transaction");
+    assert_eq!(office.peers(now).unwrap(), [peer.clone()]);
+}
