@@ -14,10 +14,10 @@ use semblance_channels::store::{MemoryStore, Store};
 use semblance_channels::testing::NETWORK;
 use semblance_channels::wire::KeyPackageUpload;
 
-use super::town::{Handed, LIFE, Papers, Town, TownLine};
+use super::town::{LIFE, Papers, Town, TownLine};
 
 /// Time between two things said, so that nobody says too much in a minute.
-const PAUSE: u64 = 1_100;
+pub(crate) const PAUSE: u64 = 1_100;
 /// Pauses between two commits of one member.
 const PAUSES: usize = 4;
 /// How often a group is looked at before it is given up that somebody gets in.
@@ -175,8 +175,8 @@ impl<S: Store> Group<S> {
     pub(crate) fn sync(&self, member: &mut Member<S>) -> anyhow::Result<usize> {
         let now = self.town.borrow().world.now;
         let events = block_on(member.driver.sync(now))?;
-        let read = |event: &Event| matches!(event, Event::Message(message) if message.content.is_some());
-        Ok(events.iter().filter(|(_, event)| read(event)).count())
+        let text = |event: &Event| matches!(event, Event::Message(message) if matches!(message.content, Some(Content::Text(_))));
+        Ok(events.iter().filter(|(_, event)| text(event)).count())
     }
 
     /// Some time passes.
@@ -200,32 +200,6 @@ impl<S: Store> Group<S> {
             result?;
         }
         Ok(())
-    }
-
-    /// What members say, encrypted and not handed in: so many in turn.
-    pub(crate) fn prepare(&mut self, count: usize, text: &str) -> anyhow::Result<Vec<Handed>> {
-        let (mut handed, there) = (Vec::new(), self.members.len());
-        let (channel, facts) = {
-            let town = self.town.borrow();
-            (town.channel, town.world.facts.clone())
-        };
-        for number in 0..count {
-            if number % there == 0 {
-                self.pause();
-            }
-            let member = self.members.get_mut(number % there.max(1)).context("nobody is there")?;
-            let mut town = self.town.borrow_mut();
-            let (now, papers) = (town.world.now, member.papers);
-            let speaker = town.hospital(papers.hospital)?.office.speaker(papers.device, channel, now)?.0;
-            let client = member.driver.client();
-            client.say(channel, &Content::Text(text.to_owned()))?;
-            client.advance(channel, &[], &facts, now)?;
-            for (key, submission) in client.outgoing(channel)? {
-                client.answered(channel, key, Ok(()))?;
-                handed.push((channel, speaker.clone(), submission));
-            }
-        }
-        Ok(handed)
     }
 
     /// What waits for a device.

@@ -6,9 +6,10 @@
 //! not do is the hub, the queues and the proofs. In a large group some members alone are there; what they take is scaled
 //! to the whole group.
 
+mod crowd;
 mod entry;
 mod group;
-mod hub;
+mod nodes;
 mod raw;
 mod talk;
 mod town;
@@ -24,6 +25,7 @@ use serde_json::{Map, Value, json};
 use crate::measure::Cost;
 use crate::report;
 use crate::samples::round;
+use crowd::Crowd;
 use entry::Bytes;
 use group::{Group, MakeStore};
 use raw::{Entry, RawGroup};
@@ -141,7 +143,7 @@ fn measure<S: Store>(arguments: &Arguments, members: usize, make: MakeStore<S>) 
     let messages = arguments.messages(members);
     let single = talk(&mut group, messages, 1)?;
     let bursts = talk(&mut group, messages.div_ceil(AT_ONCE).max(3), AT_ONCE)?;
-    let mut bytes = Bytes { message: message_bytes(&mut group)?, ..Bytes::default() };
+    let mut bytes = Bytes::default();
     let entries = (0..arguments.entries).map(|_| entry::enter(&mut group, &mut bytes));
     let entry = middle(&entries.collect::<anyhow::Result<Vec<_>>>()?);
     let mut report = Map::new();
@@ -161,23 +163,19 @@ fn measure<S: Store>(arguments: &Arguments, members: usize, make: MakeStore<S>) 
     }
     group.introduce()?;
     (0..60).for_each(|_| group.pause());
+    let mut crowd = Crowd::of(group)?;
+    let over_nodes = crowd.talk(messages, 1)?;
+    report.insert("sent_to_received, three nodes".into(), over_nodes.way.report());
+    report.insert("message, three nodes".into(), beside(over_nodes.median(), raw.talk));
+    let bursts = crowd.talk(messages.div_ceil(AT_ONCE).max(3), AT_ONCE)?;
+    report.insert(format!("message, three nodes, {AT_ONCE} at once"), beside(bursts.median(), raw.talk));
     // All within one minute of the hub's clock, in which nobody says more than sixty things.
-    let rate = hub::rate(group, arguments.carried.min(50 * arguments.there(members)))?;
+    let rate;
+    (rate, bytes.message) = crowd.rate(arguments.carried.min(50 * arguments.there(members)))?;
     report.insert("carried_a_second".into(), json!(round(rate)));
     report.insert("delivered_a_second".into(), json!(round(rate * members as f64)));
     report.insert("bytes".into(), bytes.report());
     Ok(Value::Object(report))
-}
-
-/// Bytes of one message as it comes to a device.
-fn message_bytes<S: Store>(group: &mut Group<S>) -> anyhow::Result<usize> {
-    let handed = group.prepare(1, TEXT)?;
-    let item = |submission: &semblance_channels::wire::Submission| submission.encode().len();
-    let bytes = handed.first().map_or(0, |(_, _, submission)| item(submission));
-    group.town.borrow_mut().held = Some(handed);
-    group.take_held()?;
-    group.town.borrow_mut().relay()?;
-    Ok(bytes)
 }
 
 fn beside(ours: Cost, raw: Cost) -> Value {

@@ -34,7 +34,7 @@ pub(crate) struct Town {
     pub(crate) charter: Charter,
     /// While there is a list, what is handed in waits in it, to be taken at one time.
     pub(crate) held: Option<Vec<Handed>>,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 /// A device's consent and its name at its hospital.
@@ -150,7 +150,7 @@ impl Town {
         let refused = || OfficeError::Refused(Refusal::Failed);
         match call {
             DeviceCall::Offers => return Ok(Answer::Offers(Vec::new())),
-            DeviceCall::Facts(consents) => return Ok(Answer::Facts(self.facts(&consents))),
+            DeviceCall::Facts(consents) => return Ok(Answer::Facts(self.world.facts.about(&consents))),
             _ => {}
         }
         let (hub, homes) = self.world.hospitals.split_first_mut().ok_or_else(refused)?;
@@ -198,11 +198,6 @@ impl Town {
             }
             _ => Err(refused()),
         }
-    }
-
-    fn facts(&self, consents: &[ConsentId]) -> Facts {
-        let known = |id: &ConsentId| Some((*id, self.world.facts.consents.get(id)?.clone()));
-        Facts { hospitals: self.world.facts.hospitals.clone(), consents: consents.iter().filter_map(known).collect() }
     }
 }
 

@@ -140,7 +140,7 @@ impl ChannelService {
                     }
                 }
             }
-            let waiting = self.office(|office, now| Ok((office.peers(now)?, office.hubs_to_tell(now)?))).await;
+            let waiting = self.glance(|office, now| Ok((office.peers(now)?, office.hubs_to_tell(now)?))).await;
             let Ok((peers, hubs)) = waiting else { continue };
             for peer in peers.into_iter().chain(hubs) {
                 if round.may_visit(&peer) {
@@ -164,7 +164,7 @@ impl ChannelService {
             let to = peer.clone();
             let outbound = self.office(move |office, now| office.outbound(&to, ITEMS_MAX, now)).await?;
             let (Some(first), Some(last)) = (outbound.first(), outbound.last()) else { return Ok(()) };
-            let (first, last) = (first.number, last.number);
+            let (first, last, more) = (first.number, last.number, outbound.len() == ITEMS_MAX);
             let deliveries = outbound.into_iter().map(|one| (one.number, one.delivery.encode())).collect();
             let Answer::Number(taken) = self.inner.peers.call(peer, HubCall::Deliver(deliveries)).await? else {
                 return Err(Refusal::Failed);
@@ -174,11 +174,15 @@ impl ChannelService {
                 return Err(Refusal::Failed);
             }
             let to = peer.clone();
-            self.office(move |office, _| {
+            self.glance(move |office, _| {
                 office.acknowledged(&to, taken.min(last));
                 Ok(())
             })
             .await?;
+            // What came meanwhile, or did not go into one answer, is seen by whoever looks who else is to be visited.
+            if !more {
+                break;
+            }
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ impl ChannelService {
     /// # Errors
     /// Nobody's; counted, and the count recorded in the office's audit, at most once a minute.
     pub async fn authenticate(&self, token: Token) -> Result<Device, Refusal> {
-        let found = self.office(move |office, now| office.authenticate(&token, now)).await;
+        let found = self.glance(move |office, now| office.authenticate(&token, now)).await;
         self.count_stranger(found == Err(Refusal::NotAuthorised)).await;
         found
     }
@@ -63,7 +63,7 @@ impl ChannelService {
     /// The office failed.
     pub async fn queue(&self, device: &Device, after: u64, limit: usize) -> Result<Vec<Queued>, Refusal> {
         let device = device.device;
-        self.office(move |office, now| office.queue(device, after, limit, now)).await
+        self.glance(move |office, now| office.queue(device, after, limit, now)).await
     }
 
     /// Does what a device asks.
@@ -90,15 +90,15 @@ impl ChannelService {
                 Ok(Answer::Done)
             }
             DeviceCall::PackagesLeft => {
-                self.office(move |office, now| office.packages_left(name, now)).await.map(Answer::Number)
+                self.glance(move |office, now| office.packages_left(name, now)).await.map(Answer::Number)
             }
             DeviceCall::Join { channel, participant, leaf_key } => {
                 self.join(device, channel, participant, leaf_key).await
             }
             DeviceCall::Submit(channel, submission) => {
                 match submission {
-                    Submission::Message(_) => self.office(move |office, now| office.count_spoken(name, now)).await?,
-                    Submission::Commit(_) => self.office(move |office, now| office.count_commits(name, now)).await?,
+                    Submission::Message(_) => self.glance(move |office, now| office.count_spoken(name, now)).await?,
+                    Submission::Commit(_) => self.glance(move |office, now| office.count_commits(name, now)).await?,
                     // There is one of a channel, whoever makes it.
                     Submission::Create(_) => {}
                 }
@@ -116,7 +116,7 @@ impl ChannelService {
             DeviceCall::Leave(channel) => self.leave(device, channel).await,
             DeviceCall::Facts(consents) => self.facts(consents.into_iter().collect()).await.map(Answer::Facts),
             DeviceCall::Kept(position) => {
-                self.office(move |office, _| {
+                self.glance(move |office, _| {
                     office.keep_until(name, position);
                     Ok(Answer::Done)
                 })
@@ -139,7 +139,7 @@ impl ChannelService {
         call: impl FnOnce(ParticipantId) -> HubCall,
     ) -> Result<Answer, Refusal> {
         let name = device.device;
-        let (speaker, hub) = self.office(move |office, now| office.speaker(name, channel, now)).await?;
+        let (speaker, hub) = self.glance(move |office, now| office.speaker(name, channel, now)).await?;
         self.call(&hub, call(speaker.participant)).await
     }
 

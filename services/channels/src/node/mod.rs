@@ -14,7 +14,8 @@ mod strangers;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use semblance_core::id::{ConsentId, NetworkId, OrganisationId};
 use semblance_core::time::{Clock, Timestamp};
@@ -126,17 +127,18 @@ impl ChannelService {
             let mut office = office.lock().unwrap_or_else(PoisonError::into_inner);
             work(&mut office, now)
         });
-        match done.await {
-            Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => {
-                if let OfficeError::Store(StoreError::Database(_) | StoreError::Damaged(_) | StoreError::Encode(_)) =
-                    &error
-                {
-                    tracing::error!(%error, "the office failed");
-                }
-                Err(error.refusal())
-            }
-            Err(_) => Err(Refusal::Failed),
+        told(done.await.map_err(|_| Refusal::Failed)?)
+    }
+
+    /// As [`ChannelService::office`], where a little is read and nothing written: at once if nobody else is in the office,
+    /// because changing threads twice takes longer than such work.
+    async fn glance<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Office, Timestamp) -> Result<R, OfficeError> + Send + 'static,
+    ) -> Result<R, Refusal> {
+        match at_once(&self.inner.office, self.now(), work) {
+            Ok(done) => done,
+            Err(work) => self.office(work).await,
         }
     }
 
@@ -162,4 +164,30 @@ impl ChannelService {
         waiting.retain(|_, bell| Arc::strong_count(bell) > 1);
         Arc::clone(waiting.entry(device).or_default())
     }
+}
+
+/// Works in the office if nobody else is in it; otherwise gives the work back.
+fn at_once<R, W: FnOnce(&mut Office, Timestamp) -> Result<R, OfficeError>>(
+    office: &Mutex<Office>,
+    now: Timestamp,
+    work: W,
+) -> Result<Result<R, Refusal>, W> {
+    let mut office = match office.try_lock() {
+        Ok(office) => office,
+        Err(TryLockError::Poisoned(office)) => office.into_inner(),
+        Err(TryLockError::WouldBlock) => return Err(work),
+    };
+    // As on another thread, a panic is one call's failure: a look changes nothing that it could leave half-done.
+    let done = catch_unwind(AssertUnwindSafe(|| work(&mut office, now)));
+    Ok(done.map_or(Err(Refusal::Failed), told))
+}
+
+/// What the office did, and what to tell about it where it did not.
+fn told<R>(done: Result<R, OfficeError>) -> Result<R, Refusal> {
+    done.map_err(|error| {
+        if let OfficeError::Store(StoreError::Database(_) | StoreError::Damaged(_) | StoreError::Encode(_)) = &error {
+            tracing::error!(%error, "the office failed");
+        }
+        error.refusal()
+    })
 }
