@@ -17,7 +17,7 @@ use semblance_channels::wire::{DeviceCall, Facts, Submission};
 use semblance_core::attestation::PersonRole;
 use semblance_core::id::ChannelId;
 use semblance_core::record::Record;
-use semblance_core::time::Clock as _;
+use semblance_core::time::{Clock as _, Timestamp};
 use tokio::sync::Notify;
 
 use super::group::{Group, PAUSE};
@@ -135,12 +135,7 @@ impl<S: Store> Crowd<S> {
 
 impl<S: Store> Phone<S> {
     /// Reads so many messages; says how many seconds after the start each was read.
-    async fn read(
-        &mut self,
-        messages: usize,
-        start: Instant,
-        now: impl Fn() -> semblance_core::time::Timestamp,
-    ) -> anyhow::Result<Vec<f64>> {
+    async fn read(&mut self, messages: usize, start: Instant, now: impl Fn() -> Timestamp) -> anyhow::Result<Vec<f64>> {
         let mut read = Vec::new();
         loop {
             // Listen before looking, or what comes in between is heard too late.
@@ -160,12 +155,7 @@ impl<S: Store> Phone<S> {
     }
 
     /// Says something and keeps it, encrypted as it would be handed in.
-    fn prepare(
-        &mut self,
-        channel: ChannelId,
-        facts: &Facts,
-        now: semblance_core::time::Timestamp,
-    ) -> anyhow::Result<Submission> {
+    fn prepare(&mut self, channel: ChannelId, facts: &Facts, now: Timestamp) -> anyhow::Result<Submission> {
         let client = self.driver.client();
         client.say(channel, &Content::Text(TEXT.to_owned()))?;
         client.advance(channel, &[], facts, now)?;

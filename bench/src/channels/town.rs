@@ -202,7 +202,7 @@ impl Town {
 }
 
 /// Carries what waits for one peer; whether there was anything.
-pub(crate) fn carry(hub: &mut Office, home: &mut Office, now: Timestamp) -> anyhow::Result<bool> {
+fn carry(hub: &mut Office, home: &mut Office, now: Timestamp) -> anyhow::Result<bool> {
     let outbound = hub.outbound(home.organisation(), ITEMS_MAX, now)?;
     if outbound.is_empty() {
         return Ok(false);
@@ -214,7 +214,7 @@ pub(crate) fn carry(hub: &mut Office, home: &mut Office, now: Timestamp) -> anyh
 }
 
 /// What the home does with deliveries, which come to it as bytes.
-pub(crate) fn deliver(
+fn deliver(
     home: &mut Office,
     source: &semblance_core::id::OrganisationId,
     outbound: Vec<Outbound>,
