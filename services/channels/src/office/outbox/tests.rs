@@ -144,5 +144,5 @@ fn what_a_peer_kept_is_not_offered_again_even_before_that_is_written() {
     assert!(office.peers(now).unwrap().is_empty());
     send(office, &item(4, Body::Message(vec![4])), now);
     assert_eq!(count(office, "SELECT count(*) FROM outbox"), 1, "it went with the next transaction");
-    assert_eq!(office.peers(now).unwrap(), [peer.clone()]);
+    assert_eq!(office.peers(now).unwrap(), [peer]);
 }
