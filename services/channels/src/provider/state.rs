@@ -13,7 +13,7 @@ use crate::store::{KeyValue, StoreError};
 /// openmls's storage over rows of our own.
 ///
 /// openmls hides what failed behind errors of its own, which read as if somebody had sent nonsense: whoever works with
-/// this asks for [`MlsState::failure`] before believing them.
+/// this asks whether the store failed before believing them.
 pub struct MlsState<'a, K> {
     rows: &'a K,
     failed: RefCell<Option<StoreError>>,
