@@ -12,7 +12,8 @@ use super::receive::Event;
 use super::records::{ChannelRow, Outgoing, OwnLeaf, Phase};
 use super::rows;
 use super::{Client, ClientError, Desk, know_all, read_claim};
-use crate::check::Claims;
+use crate::check::{CheckError, Claims};
+use crate::limits::MEMBERS_MAX;
 use crate::mls::{self, MlsError};
 use crate::provider::LeafSigner;
 use crate::store::{KeyValue, Store};
@@ -149,6 +150,9 @@ impl<K: KeyValue> Desk<'_, K> {
         let mut roster = scene.check_roster(others, &claims)?;
         self.check_new(roster.values())?;
         roster.insert(attested.participant, attested);
+        if roster.len() > MEMBERS_MAX {
+            return Err(CheckError::Full.into());
+        }
         self.set_roster(roster)?;
         let (commit, _, group_info) = bundle.into_messages();
         let group_info = mls::write(&group_info.ok_or(ClientError::Phase)?)?;

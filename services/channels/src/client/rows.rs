@@ -59,7 +59,11 @@ impl<'a, K: Readable> Rows<'a, K> {
     pub(super) fn roster(&self, network: NetworkId) -> Result<Roster, StoreError> {
         let prefix = self.key(b'r', &[]);
         let mut roster = Roster::new();
-        for (_, bytes) in self.rows.scan(&prefix, MEMBERS_MAX)? {
+        let found = self.rows.scan(&prefix, MEMBERS_MAX + 1)?;
+        if found.len() > MEMBERS_MAX {
+            return Err(StoreError::Damaged("more members than a channel may have".to_owned()));
+        }
+        for (_, bytes) in found {
             let leaf = LeafAttestation::decode(&bytes, network).map_err(damaged)?;
             roster.insert(leaf.participant, leaf);
         }
