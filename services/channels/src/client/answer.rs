@@ -26,7 +26,7 @@ impl<S: Store> Client<S> {
             && self.is_behind(channel, refusal, &outgoing.submission)?
         {
             // What led to the hub's epoch, or the removal that it speaks of, comes or has been lost: the hub knows.
-            self.set_missing(channel, true)?;
+            self.note_missing(channel, None)?;
         }
         match (answer, outgoing.submission.clone()) {
             (Ok(()), Submission::Create(_)) => self.created(channel, key),

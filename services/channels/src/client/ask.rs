@@ -138,18 +138,32 @@ impl<S: Store> Client<S> {
         self.look(channel, |rows| Ok(rows.channel()?.missing.is_some()))
     }
 
-    /// Notes that an item could not be taken, or that it all has come. What waits in a device's queue is a hint, and the
-    /// hub's order what counts: one that cannot be taken now is fetched from there, and keeps no other channel waiting.
+    /// Notes that something is missing: what has a place that was `seen` and could not be taken, or whatever comes next.
+    /// What waits in a device's queue is a hint, and the hub's order what counts: what cannot be taken now is fetched from
+    /// there, and keeps no other channel waiting.
     ///
     /// # Errors
     /// The channel is not known, or the store failed.
-    pub fn set_missing(&mut self, channel: ChannelId, missing: bool) -> Result<(), ClientError> {
+    pub fn note_missing(&mut self, channel: ChannelId, seen: Option<u64>) -> Result<(), ClientError> {
         let row = self.look(channel, |rows| rows.channel())?;
-        let noted = missing.then_some(row.next);
-        if row.missing == noted {
+        let place = row.next.max(seen.unwrap_or_default()).max(row.missing.unwrap_or_default());
+        self.set_missing(channel, row, Some(place))
+    }
+
+    /// Notes that nothing is missing any more.
+    ///
+    /// # Errors
+    /// The channel is not known, or the store failed.
+    pub fn note_complete(&mut self, channel: ChannelId) -> Result<(), ClientError> {
+        let row = self.look(channel, |rows| rows.channel())?;
+        self.set_missing(channel, row, None)
+    }
+
+    fn set_missing(&mut self, channel: ChannelId, row: ChannelRow, missing: Option<u64>) -> Result<(), ClientError> {
+        if row.missing == missing {
             return Ok(());
         }
-        self.without_group(channel, |desk| Ok(desk.rows.set_channel(&ChannelRow { missing: noted, ..row })?))
+        self.without_group(channel, |desk| Ok(desk.rows.set_channel(&ChannelRow { missing, ..row })?))
     }
 
     /// Whether somebody came in who cannot have read this person's name: it is to be said again before anything else is.

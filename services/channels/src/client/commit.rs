@@ -34,6 +34,7 @@ impl<K: KeyValue> Desk<'_, K> {
                 let claims = CommitClaims::read(self.network, &note.proofs, staged)?;
                 let change = check_commit(&scene, &before, &sender, staged, &claims)?;
                 self.check_new(change.added.iter().map(|(leaf, _)| leaf))?;
+                // As below.
                 drop(roster);
                 group.merge_pending_commit(&self.provider).map_err(ClientError::mls)?;
                 self.changed(change)

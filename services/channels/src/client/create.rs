@@ -89,7 +89,7 @@ impl<S: Store> Client<S> {
             // in, and can join by itself.
             Phase::Creating => {
                 self.drop_group(channel, Phase::Agreed)?;
-                self.set_missing(channel, refusal == Refusal::ChannelExists)
+                if refusal == Refusal::ChannelExists { self.note_missing(channel, None) } else { Ok(()) }
             }
             Phase::Rejoining => self.drop_group(channel, Phase::Broken),
             Phase::Member => self.with_group(channel, |group, desk| {
@@ -100,16 +100,16 @@ impl<S: Store> Client<S> {
         }
     }
 
-    /// Takes the hub's word that nothing follows in the channel's order. A device that has moved on since it noted that
-    /// something was missing has it by now, by whichever way; from any other it is lost.
+    /// Takes the hub's word that nothing follows in the channel's order. A device that has moved on beyond all places that
+    /// it knows to be taken has what was missing, by whichever way; from any other it is lost.
     ///
     /// # Errors
     /// The channel is not known, or the store failed.
     pub fn nothing_follows(&mut self, channel: ChannelId) -> Result<Vec<Event>, ClientError> {
         let row = self.look(channel, |rows| rows.channel())?;
-        let has_it = row.missing.map_or(row.phase == Phase::Member, |noted| row.next > noted);
+        let has_it = row.missing.map_or(row.phase == Phase::Member, |place| row.next > place);
         if has_it {
-            self.set_missing(channel, false)?;
+            self.note_complete(channel)?;
             return Ok(Vec::new());
         }
         self.lost(channel)

@@ -237,7 +237,12 @@ impl<K: KeyValue> Desk<'_, K> {
     fn decrypt(&self, group: &mut MlsGroup, bytes: &[u8]) -> Result<(ParticipantId, Option<Content>), ClientError> {
         let unreadable = (ParticipantId::from_bytes([0; 16]), None);
         let Ok(message) = mls::read_protocol(bytes, self.channel) else { return Ok(unreadable) };
-        let Ok(processed) = group.process_message(&self.provider, message) else { return Ok(unreadable) };
+        let processed = group.process_message(&self.provider, message).map_err(ClientError::mls);
+        let processed = match self.provider.settle(processed) {
+            Ok(processed) => processed,
+            Err(error @ ClientError::Store(_)) => return Err(error),
+            Err(_) => return Ok(unreadable),
+        };
         let Sender::Member(index) = *processed.sender() else { return Ok(unreadable) };
         let plain = match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(plain) => plain,

@@ -63,8 +63,8 @@ pub(super) struct ChannelRow {
     pub(super) epoch: u64,
     /// When the hub took the last item, by its clock, which never goes back.
     pub(super) at: Timestamp,
-    /// Something is missing that did not come by the queue and has to be fetched from the hub: the next place in the
-    /// channel's order as it was when that was noted last.
+    /// Something is missing that did not come by the queue and has to be fetched from the hub: the last place in the
+    /// channel's order that is known to be taken.
     pub(super) missing: Option<u64>,
     /// Somebody came in since this device last said its person's name, and cannot have read it.
     pub(super) unnamed: bool,
@@ -96,12 +96,14 @@ impl Record for ChannelRow {
         write_option(writer, self.unsafe_since.as_ref(), |since, writer| since.write(writer));
         writer.u64(self.epoch);
         self.at.write(writer);
-        write_option(writer, self.missing.as_ref(), |noted, writer| _ = writer.u64(*noted));
-        writer.bool(self.unnamed);
+        writer.bool(self.missing.is_some()).bool(self.unnamed);
+        if let Some(place) = self.missing {
+            writer.u64(place);
+        }
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
+        let mut row = Self {
             charter: Charter::read(reader)?,
             phase: Phase::read(reader)?,
             next: reader.u64("next")?,
@@ -109,9 +111,16 @@ impl Record for ChannelRow {
             unsafe_since: read_option(reader, "unsafe since", |reader| Timestamp::read(reader, "unsafe since"))?,
             epoch: reader.u64("epoch")?,
             at: Timestamp::read(reader, "at")?,
-            missing: read_option(reader, "missing", |reader| reader.u64("missing"))?,
-            unnamed: reader.bool("unnamed")?,
-        })
+            missing: None,
+            unnamed: false,
+        };
+        let missing = reader.bool("missing")?;
+        row.unnamed = reader.bool("unnamed")?;
+        if missing {
+            // Rows of before do not say which place: it is the next at least.
+            row.missing = Some(if reader.remaining() == 0 { row.next } else { reader.u64("missing")? });
+        }
+        Ok(row)
     }
 }
 
@@ -233,5 +242,23 @@ impl Record for Message {
             from: ParticipantId::read(reader)?,
             content: read_option(reader, "content", Content::read)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_that_do_not_say_which_place_is_missing() {
+        let (_, _, _, charter) = crate::tests::three_and_charter(88);
+        let row = ChannelRow { next: 5, missing: Some(9), unnamed: true, ..ChannelRow::agreed(charter) };
+        let bytes = row.encode();
+        assert_eq!(ChannelRow::decode(&bytes).unwrap(), row);
+        let before = &bytes[..bytes.len() - 8];
+        assert_eq!(ChannelRow::decode(before).unwrap(), ChannelRow { missing: Some(5), ..row.clone() });
+        let complete = ChannelRow { missing: None, ..row };
+        assert_eq!(ChannelRow::decode(&complete.encode()).unwrap(), complete);
+        assert!(ChannelRow::decode(&bytes[..bytes.len() - 1]).is_err());
     }
 }

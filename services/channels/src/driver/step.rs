@@ -24,6 +24,11 @@ fn are_of(items: &[Item], channel: ChannelId) -> bool {
             .all(|pair| matches!(pair, [one, next] if one.sequence.checked_add(1) == Some(next.sequence)))
 }
 
+/// An item's place in its channel's order, if it has one.
+fn place(item: &Item) -> Option<u64> {
+    item.body.is_ordered().then_some(item.sequence)
+}
+
 impl<S: Store, L: Line> Driver<S, L> {
     /// Takes what is in the queue. Returns whether there was anything.
     ///
@@ -43,10 +48,10 @@ impl<S: Store, L: Line> Driver<S, L> {
                 Ok(true) => {}
                 // Nobody on this device agreed to it: whoever sent it has no business here.
                 Err(DriverError::Client(ClientError::UnknownChannel)) => {}
-                Ok(false) => self.client.set_missing(item.channel, true)?,
+                Ok(false) => self.client.note_missing(item.channel, place(&item))?,
                 Err(error) => {
                     self.pass_over(item.channel, error)?;
-                    self.client.set_missing(item.channel, true)?;
+                    self.client.note_missing(item.channel, place(&item))?;
                 }
             }
             last = position;
@@ -170,7 +175,7 @@ impl<S: Store, L: Line> Driver<S, L> {
         let awaiting = self.client.awaiting_since(channel, now)?;
         if awaiting.is_some_and(|since| now.distance(since) >= REJOIN_MILLIS) {
             // What the hub took comes back in its place; where the queue has forgotten it, the hub tells.
-            self.client.set_missing(channel, true)?;
+            self.client.note_missing(channel, None)?;
         }
         if self.client.is_missing(channel)? && self.phase(channel)? == Some(Phase::Member) {
             self.catch_up(channel, now, happened).await?;
@@ -253,7 +258,7 @@ impl<S: Store, L: Line> Driver<S, L> {
         if !self.ask_in(channel, now).await? {
             self.rejoin(channel, now).await?;
         }
-        Ok(self.client.set_missing(channel, false)?)
+        Ok(self.client.note_complete(channel)?)
     }
 
     /// Hands in what is on its way. What one says comes in the order in which one said it: nothing overtakes what

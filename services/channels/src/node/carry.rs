@@ -23,9 +23,6 @@ const PRESS_EVERY: u64 = 5;
 const REVIEW_EVERY: u64 = 30;
 /// How often old things are cleaned away, in ticks.
 const CLEAN_EVERY: u64 = 600;
-/// Batches carried to a peer at a time, before it is somebody else's turn.
-const BATCHES: usize = 16;
-
 /// How a visit to a peer ended.
 type Visit = (OrganisationId, Result<(), Refusal>);
 
@@ -158,33 +155,27 @@ impl ChannelService {
         carried.and(self.tell_revocations(peer).await)
     }
 
-    /// Carries to a peer what waits for it, in order.
+    /// Carries to a peer what waits for it, in order, as much as goes into one call. What is left, or came meanwhile, is
+    /// seen by whoever looks who else is to be visited.
     async fn carry(&self, peer: &OrganisationId) -> Result<(), Refusal> {
-        for _ in 0..BATCHES {
-            let to = peer.clone();
-            let outbound = self.office(move |office, now| office.outbound(&to, ITEMS_MAX, now)).await?;
-            let (Some(first), Some(last)) = (outbound.first(), outbound.last()) else { return Ok(()) };
-            let (first, last, more) = (first.number, last.number, outbound.len() == ITEMS_MAX);
-            let deliveries = outbound.into_iter().map(|one| (one.number, one.delivery.encode())).collect();
-            let Answer::Number(taken) = self.inner.peers.call(peer, HubCall::Deliver(deliveries)).await? else {
-                return Err(Refusal::Failed);
-            };
-            if taken < first {
-                tracing::warn!(%peer, first, taken, "a hospital's node did not take what was delivered to it");
-                return Err(Refusal::Failed);
-            }
-            let to = peer.clone();
-            self.glance(move |office, _| {
-                office.acknowledged(&to, taken.min(last));
-                Ok(())
-            })
-            .await?;
-            // What came meanwhile, or did not go into one answer, is seen by whoever looks who else is to be visited.
-            if !more {
-                break;
-            }
+        let to = peer.clone();
+        let outbound = self.office(move |office, now| office.outbound(&to, ITEMS_MAX, now)).await?;
+        let (Some(first), Some(last)) = (outbound.first(), outbound.last()) else { return Ok(()) };
+        let (first, last) = (first.number, last.number);
+        let deliveries = outbound.into_iter().map(|one| (one.number, one.delivery.encode())).collect();
+        let Answer::Number(taken) = self.inner.peers.call(peer, HubCall::Deliver(deliveries)).await? else {
+            return Err(Refusal::Failed);
+        };
+        if taken < first {
+            tracing::warn!(%peer, first, taken, "a hospital's node did not take what was delivered to it");
+            return Err(Refusal::Failed);
         }
-        Ok(())
+        let to = peer.clone();
+        self.glance(move |office, _| {
+            office.acknowledged(&to, taken.min(last));
+            Ok(())
+        })
+        .await
     }
 }
 

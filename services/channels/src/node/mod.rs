@@ -26,7 +26,6 @@ pub use ledger::LedgerFacts;
 pub use peers::Peers;
 
 use crate::office::{DeviceId, Office, OfficeError};
-use crate::store::StoreError;
 use crate::wire::{Facts, Refusal};
 
 /// What channels are made of.
@@ -130,8 +129,8 @@ impl ChannelService {
         told(done.await.map_err(|_| Refusal::Failed)?)
     }
 
-    /// As [`ChannelService::office`], where a little is read and nothing written: at once if nobody else is in the office,
-    /// because changing threads twice takes longer than such work.
+    /// As [`ChannelService::office`], where one answer's worth is read at most, and nothing written to disk: at once if
+    /// nobody else is in the office, because changing threads twice takes longer than such work.
     async fn glance<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Office, Timestamp) -> Result<R, OfficeError> + Send + 'static,
@@ -177,7 +176,8 @@ fn at_once<R, W: FnOnce(&mut Office, Timestamp) -> Result<R, OfficeError>>(
         Err(TryLockError::Poisoned(office)) => office.into_inner(),
         Err(TryLockError::WouldBlock) => return Err(work),
     };
-    // As on another thread, a panic is one call's failure: a look changes nothing that it could leave half-done.
+    // As on another thread, a panic is one call's failure: what is noted in memory is single entries of maps, of which
+    // none can be left half-done.
     let done = catch_unwind(AssertUnwindSafe(|| work(&mut office, now)));
     Ok(done.map_or(Err(Refusal::Failed), told))
 }
@@ -185,9 +185,33 @@ fn at_once<R, W: FnOnce(&mut Office, Timestamp) -> Result<R, OfficeError>>(
 /// What the office did, and what to tell about it where it did not.
 fn told<R>(done: Result<R, OfficeError>) -> Result<R, Refusal> {
     done.map_err(|error| {
-        if let OfficeError::Store(StoreError::Database(_) | StoreError::Damaged(_) | StoreError::Encode(_)) = &error {
+        if let OfficeError::Store(error) = &error {
             tracing::error!(%error, "the office failed");
         }
         error.refusal()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use semblance_core::random::SeededSource;
+
+    use super::*;
+    use crate::testing::{NETWORK, organisation};
+
+    #[test]
+    fn who_glances_waits_for_nobody_and_ends_nobody_elses_work() {
+        let office = Office::in_memory(NETWORK, organisation("north"), Arc::new(SeededSource::new([1; 32]))).unwrap();
+        let (office, now) = (Mutex::new(office), Timestamp::from_millis(1));
+        let look = |office: &mut Office, now| office.peers(now);
+        assert_eq!(at_once(&office, now, look).ok(), Some(Ok(Vec::new())));
+        let busy = office.lock().unwrap();
+        assert!(at_once(&office, now, look).is_err(), "the work comes back");
+        drop(busy);
+        let panics = |_: &mut Office, _| -> Result<(), OfficeError> { panic!("on purpose") };
+        assert_eq!(at_once(&office, now, panics).ok(), Some(Err(Refusal::Failed)));
+        assert_eq!(at_once(&office, now, look).ok(), Some(Ok(Vec::new())), "others go on");
+    }
 }

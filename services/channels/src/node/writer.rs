@@ -7,7 +7,8 @@ use semblance_core::id::ChannelId;
 use semblance_core::time::Clock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::office::{Office, OfficeError, Speaker};
+use super::told;
+use crate::office::{Office, Speaker};
 use crate::wire::{Commit, Creation, Facts, Refusal, Submission};
 
 /// Submissions that one write to the disk serves at most.
@@ -98,7 +99,7 @@ fn write(mut receiver: mpsc::Receiver<Waiting>, office: &Mutex<Office>, clock: &
                 Vec::new()
             }
         };
-        let mut results = results.into_iter().map(|result| result.map_err(|error: OfficeError| error.refusal()));
+        let mut results = results.into_iter().map(told);
         for (answer, share) in answers {
             drop(share);
             // Whoever asked may have gone; it will ask again, and get the same place.

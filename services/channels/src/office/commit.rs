@@ -54,8 +54,7 @@ impl Desk<'_> {
         check_welcome(&accepted, commit)?;
         let rows = SqliteRows::of(self.db);
         let state = MlsState::new(&rows);
-        let merged = group.merge_commit(&state, accepted.staged);
-        merged.map_err(|_| state.failure().map_or(Refusal::Invalid.into(), OfficeError::Store))?;
+        state.settle(group.merge_commit(&state, accepted.staged).map_err(|_| OfficeError::from(Refusal::Invalid)))?;
         check_group_info(&group, from.participant, &commit.group_info, self.crypto)?;
         let epoch = known.epoch.saturating_add(1);
         self.set_group_info(channel, epoch, &commit.group_info)?;
@@ -214,6 +213,7 @@ fn refusal(error: CheckError) -> Refusal {
             Refusal::Unproven
         }
         CheckError::TooMany => Refusal::TooLarge,
+        CheckError::Full => Refusal::Full,
         CheckError::Proposal | CheckError::Identity | CheckError::Twice | CheckError::Gone | CheckError::Ground => {
             Refusal::Invalid
         }

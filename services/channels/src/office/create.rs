@@ -71,6 +71,6 @@ impl Desk<'_> {
         let rows = SqliteRows::of(self.db);
         let state = MlsState::new(&rows);
         let group = PublicGroup::from_external(self.crypto, &state, tree, info, ProposalStore::new());
-        Ok(group.map_err(|_| state.failure().map_or(Refusal::Invalid.into(), OfficeError::Store))?.0)
+        Ok(state.settle(group.map_err(|_| OfficeError::from(Refusal::Invalid)))?.0)
     }
 }

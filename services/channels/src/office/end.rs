@@ -244,7 +244,8 @@ impl Desk<'_> {
             return Err(damaged("a removal that is no proposal").into());
         };
         let provider = Provider::new(&rows, self.crypto, self.random);
-        group.add_proposal::<MlsState<'_, SqliteRows<'_>>>(provider.storage(), *queued)?;
+        let added = group.add_proposal::<MlsState<'_, SqliteRows<'_>>>(provider.storage(), *queued);
+        provider.settle(added.map_err(OfficeError::from))?;
         let sequence = self.place(channel, key, None, &body)?;
         self.deliver_ordered(channel, sequence)
     }

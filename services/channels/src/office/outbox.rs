@@ -62,7 +62,15 @@ impl Office {
     /// The database failed.
     pub fn peers(&mut self, now: Timestamp) -> Result<Vec<OrganisationId>, OfficeError> {
         let waiting = self.look(now, |desk| {
-            let mut statement = desk.db.prepare_cached("SELECT peer, max(number) FROM outbox GROUP BY peer")?;
+            // From peer to peer along the index: to group would be to read all that waits.
+            let mut statement = desk.db.prepare_cached(
+                "WITH RECURSIVE peers (peer) AS (
+                     SELECT min(peer) FROM outbox UNION ALL
+                     SELECT (SELECT min(peer) FROM outbox WHERE peer > peers.peer) FROM peers WHERE peer IS NOT NULL
+                 )
+                 SELECT peer, (SELECT max(number) FROM outbox WHERE outbox.peer = peers.peer)
+                 FROM peers WHERE peer IS NOT NULL",
+            )?;
             let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, unsigned(row.get(1)?))))?;
             rows.map(|row| row.map_err(OfficeError::from)).collect::<Result<Vec<_>, _>>()
         })?;
@@ -106,6 +114,14 @@ impl Office {
         self.noted.peer_kept(peer, number);
     }
 
+    /// The number up to which everything of another hospital's hub is taken.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn taken_of(&mut self, peer: &OrganisationId, now: Timestamp) -> Result<u64, OfficeError> {
+        self.look(now, |desk| desk.taken_of(peer))
+    }
+
     /// Takes deliveries from another hospital's hub, in their order; those that were taken before are passed over.
     /// Returns the number up to which everything is taken.
     ///
@@ -113,12 +129,7 @@ impl Office {
     /// The database failed; nothing was taken.
     pub fn take(&mut self, peer: &OrganisationId, deliveries: &[Outbound], now: Timestamp) -> Result<u64, OfficeError> {
         self.step(now, |desk| {
-            let last: Option<i64> = desk
-                .db
-                .prepare_cached("SELECT number FROM taken WHERE peer = ?1")?
-                .query_row([peer.as_str()], |row| row.get(0))
-                .optional()?;
-            let mut last = last.map_or(0, unsigned);
+            let mut last = desk.taken_of(peer)?;
             for outbound in deliveries.iter().filter(|one| one.number > last).collect::<Vec<_>>() {
                 if outbound.number <= last {
                     return Err(Refusal::Malformed.into());
@@ -170,6 +181,12 @@ pub(super) fn raise_numbers(db: &Connection, now: Timestamp) -> Result<(), Store
 }
 
 impl Desk<'_> {
+    fn taken_of(&self, peer: &OrganisationId) -> Result<u64, OfficeError> {
+        let mut taken = self.db.prepare_cached("SELECT number FROM taken WHERE peer = ?1")?;
+        let last: Option<i64> = taken.query_row([peer.as_str()], |row| row.get(0)).optional()?;
+        Ok(last.map_or(0, unsigned))
+    }
+
     /// Whether any of these devices of this hospital takes part in the channel at another hub: this one has no business
     /// there.
     fn has_other_hub(

@@ -19,8 +19,9 @@ impl Desk<'_> {
             return Ok(group);
         }
         let rows = SqliteRows::of(self.db);
-        let group = PublicGroup::load(&MlsState::new(&rows), &mls::group_id(channel))?;
-        Ok(group.ok_or(Refusal::UnknownChannel)?)
+        let state = MlsState::new(&rows);
+        let group = PublicGroup::load(&state, &mls::group_id(channel)).map_err(OfficeError::from);
+        Ok(state.settle(group)?.ok_or(Refusal::UnknownChannel)?)
     }
 
     /// Puts a group back into memory; what is changed and not put back is read again.

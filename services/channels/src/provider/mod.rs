@@ -31,12 +31,9 @@ impl<'a, K: KeyValue> Provider<'a, K> {
         Self { state: MlsState::new(rows), crypto, random: Draw(random) }
     }
 
-    /// What a step came to: if the store failed meanwhile, that and nothing else.
-    ///
-    /// # Errors
-    /// The step's, or the store's.
+    /// As [`MlsState::settle`].
     pub(crate) fn settle<R, E: From<StoreError>>(&self, result: Result<R, E>) -> Result<R, E> {
-        self.state.failure().map_or(result, |failure| Err(failure.into()))
+        self.state.settle(result)
     }
 }
 

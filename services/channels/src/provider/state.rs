@@ -52,9 +52,12 @@ impl<'a, K: KeyValue> MlsState<'a, K> {
         Self { rows, failed: RefCell::new(None) }
     }
 
-    /// Why the store failed, the first time it did since somebody last asked.
-    pub(crate) fn failure(&self) -> Option<StoreError> {
-        self.failed.take()
+    /// What a step came to: if the store failed meanwhile, that and nothing else.
+    ///
+    /// # Errors
+    /// The step's, or the store's.
+    pub(crate) fn settle<R, E: From<StoreError>>(&self, result: Result<R, E>) -> Result<R, E> {
+        self.failed.take().map_or(result, |failure| Err(failure.into()))
     }
 
     /// Keeps the first failure and lets openmls know that there is one.
@@ -230,7 +233,7 @@ impl<K: KeyValue> StorageProvider<VERSION> for MlsState<'_, K> {
         leaf: &LeafNode,
     ) -> Result<(), StoreError> {
         let mut leaves: Vec<Zeroizing<Vec<u8>>> = self.raw_leaves(group)?;
-        leaves.push(encode(leaf)?);
+        leaves.push(self.watched(encode(leaf))?);
         let leaves: Vec<&[u8]> = leaves.iter().map(|leaf| leaf.as_slice()).collect();
         self.write(Label::OwnLeafNodes, group, &leaves)
     }
@@ -240,7 +243,8 @@ impl<K: KeyValue> StorageProvider<VERSION> for MlsState<'_, K> {
         group: &GroupId,
     ) -> Result<Vec<LeafNode>, StoreError> {
         let damaged = |error: rmp_serde::decode::Error| StoreError::Damaged(error.to_string());
-        self.raw_leaves(group)?.iter().map(|leaf| rmp_serde::from_slice(leaf).map_err(damaged)).collect()
+        let leaves = self.raw_leaves(group)?;
+        self.watched(leaves.iter().map(|leaf| rmp_serde::from_slice(leaf).map_err(damaged)).collect())
     }
 
     fn queue_proposal<
@@ -255,13 +259,14 @@ impl<K: KeyValue> StorageProvider<VERSION> for MlsState<'_, K> {
     ) -> Result<(), StoreError> {
         self.write(Label::Proposal, &(group, reference), proposal)?;
         let mut references: Vec<ProposalRef> = self.proposal_refs(group)?;
-        let bytes = encode(reference)?;
+        let bytes = self.watched(encode(reference))?;
         for known in &references {
-            if encode(known)? == bytes {
+            if self.watched(encode(known))? == bytes {
                 return Ok(());
             }
         }
-        references.push(rmp_serde::from_slice(&bytes).map_err(|error| StoreError::Damaged(error.to_string()))?);
+        let copy = rmp_serde::from_slice(&bytes).map_err(|error| StoreError::Damaged(error.to_string()));
+        references.push(self.watched(copy)?);
         self.write(Label::ProposalRefs, group, &references)
     }
 
@@ -283,8 +288,8 @@ impl<K: KeyValue> StorageProvider<VERSION> for MlsState<'_, K> {
         let mut proposals = Vec::new();
         for reference in self.proposal_refs::<ProposalRef>(group)? {
             let proposal = self.read(Label::Proposal, &(group, &reference))?;
-            let proposal = proposal.ok_or_else(|| StoreError::Damaged("a queued proposal is missing".to_owned()))?;
-            proposals.push((reference, proposal));
+            let proposal = proposal.ok_or_else(|| StoreError::Damaged("a queued proposal is missing".to_owned()));
+            proposals.push((reference, self.watched(proposal)?));
         }
         Ok(proposals)
     }
@@ -295,9 +300,9 @@ impl<K: KeyValue> StorageProvider<VERSION> for MlsState<'_, K> {
         reference: &ProposalRef,
     ) -> Result<(), StoreError> {
         self.forget(Label::Proposal, &(group, reference))?;
-        let (bytes, mut kept) = (encode(reference)?, Vec::new());
+        let (bytes, mut kept) = (self.watched(encode(reference))?, Vec::new());
         for known in self.proposal_refs::<ProposalRef>(group)? {
-            if encode(&known)? != bytes {
+            if self.watched(encode(&known))? != bytes {
                 kept.push(known);
             }
         }

@@ -26,6 +26,10 @@ pub enum StoreError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The database undid the transaction under way by itself, as it does where the disk is full.
+    #[cfg(feature = "node")]
+    #[error("the channels' database undid what was under way: its disk may be full or failing")]
+    Undone,
     /// Stored bytes do not read back.
     #[error("stored state of a channel cannot be read: {0}")]
     Damaged(String),

@@ -72,6 +72,11 @@ impl<'a> SqliteRows<'a> {
     pub const fn of(connection: &'a Connection) -> Self {
         Self(connection)
     }
+
+    /// A full or failing disk makes SQLite undo the whole transaction; what is written after that would last by itself.
+    fn check_under_way(&self) -> Result<(), StoreError> {
+        if self.0.is_autocommit() { Err(StoreError::Undone) } else { Ok(()) }
+    }
 }
 
 impl Store for SqliteStore {
@@ -115,6 +120,7 @@ impl Readable for SqliteRows<'_> {
 
 impl KeyValue for SqliteRows<'_> {
     fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.check_under_way()?;
         let sql =
             "INSERT INTO rows (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
         self.0.prepare_cached(sql)?.execute(params![key, value])?;
@@ -122,7 +128,34 @@ impl KeyValue for SqliteRows<'_> {
     }
 
     fn delete(&self, key: &[u8]) -> Result<(), StoreError> {
+        self.check_under_way()?;
         self.0.prepare_cached("DELETE FROM rows WHERE key = ?1")?.execute([key])?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_transaction_lasts_that_a_full_disk_has_undone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(&folder.path().join("client.sqlite")).unwrap();
+        store.connection.pragma_update(None, "max_page_count", 20).unwrap();
+        // A small cache, so that the database is written to before the transaction ends.
+        store.connection.pragma_update(None, "cache_size", 1).unwrap();
+        let ended = store.transact(|rows| -> Result<(), StoreError> {
+            rows.put(b"before", b"1")?;
+            assert!(rows.put(b"large", &[7; 1 << 20]).is_err(), "there is no room");
+            assert!(rows.put(b"after", b"1").is_err(), "it would last by itself");
+            assert!(rows.delete(b"after").is_err());
+            Ok(())
+        });
+        assert!(ended.is_err());
+        for key in [&b"before"[..], b"large", b"after"] {
+            assert_eq!(store.look(|rows| rows.get(key)).unwrap(), None);
+        }
+        store.transact(|rows| rows.put(b"later", b"1")).unwrap();
     }
 }

@@ -50,7 +50,7 @@ fn item(channel: ChannelId, sequence: u64, body: Body) -> Item {
 /// A member of a channel misses something and asks its hub, which answers so.
 fn ask(seed: u8, answer: impl FnOnce(ChannelId, u64) -> Vec<Item>) -> (Vec<String>, usize, Phase) {
     let (mut world, channel, [clinician, ..]) = three(seed);
-    world.people[clinician].client.set_missing(channel, true).unwrap();
+    world.people[clinician].client.note_missing(channel, None).unwrap();
     ask_again(world, channel, clinician, answer)
 }
 
@@ -92,9 +92,13 @@ fn a_hub_that_answers_with_calls_for_work_or_gaps_is_not_asked_for_ever() {
 
 #[test]
 fn what_came_by_the_queue_meanwhile_is_not_lost_because_the_hub_has_nothing_more() {
-    for (seed, comes, after) in [(94, false, Phase::Broken), (95, true, Phase::Member)] {
+    // How many places beyond the next are known to be taken, whether the next comes, and what then is believed.
+    let cases = [(94, 0, false, Phase::Broken), (95, 0, true, Phase::Member), (90, 1, true, Phase::Broken)];
+    for (seed, beyond, comes, after) in cases {
         let (mut world, channel, [clinician, colleague, _]) = three(seed);
-        world.people[clinician].client.set_missing(channel, true).unwrap();
+        let client = &mut world.people[clinician].client;
+        let seen = client.next(channel).unwrap() + beyond;
+        client.note_missing(channel, Some(seen)).unwrap();
         if comes {
             world.say(colleague, channel, "hello").unwrap();
             world.advance(colleague, channel);
@@ -102,7 +106,7 @@ fn what_came_by_the_queue_meanwhile_is_not_lost_because_the_hub_has_nothing_more
             assert!(world.pull(clinician));
         }
         let (_, asked, phase) = ask_again(world, channel, clinician, |_, _| Vec::new());
-        assert_eq!((asked, phase), (1, after));
+        assert_eq!((asked, phase), (1, after), "{beyond} beyond the next, which comes: {comes}");
     }
 }
 
@@ -118,7 +122,7 @@ fn what_happens_while_something_is_said_is_told_by_the_next_step() {
         &mut world.people[clinician].client,
         Client::new(MemoryStore::default(), NETWORK, world.random.clone()),
     );
-    client.set_missing(channel, true).unwrap();
+    client.note_missing(channel, None).unwrap();
     let next = client.next(channel).unwrap();
     let items = world.hospitals[1].office.items(channel, &speaker, next, now).unwrap();
     assert_eq!(items.len(), 1);

@@ -35,7 +35,7 @@ pub(crate) fn three(seed: u8) -> (World, ChannelId, [usize; 3]) {
 }
 
 /// The same, and what others are to agree to.
-fn three_and_charter(seed: u8) -> (World, ChannelId, [usize; 3], Charter) {
+pub(crate) fn three_and_charter(seed: u8) -> (World, ChannelId, [usize; 3], Charter) {
     let mut world = World::new([seed; 32], 2, now());
     let (asker, found) = (world.consent(0), world.consent(1));
     let charter = world.open_match(1, &[asker, found]);

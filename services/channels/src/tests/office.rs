@@ -166,3 +166,27 @@ fn a_removed_devices_stored_keys_open_no_later_message() {
     let rows: Vec<_> = thief.store().rows().map(|(_, value)| value.to_vec()).collect();
     assert!(rows.iter().all(|row| !row.windows(20).any(|window| window == &b"only for who is left"[..])));
 }
+
+/// A hub whose disk fails for a moment has not judged what it was given: the same is taken when it works again.
+#[test]
+fn a_hub_whose_rows_cannot_be_written_refuses_nothing_for_good() {
+    let (mut world, channel, [clinician, colleague, _]) = three(89);
+    let (consent, now) = (world.people[clinician].consent, world.now);
+    let newcomer = world.person(0, consent, PersonRole::Clinician, 1);
+    world.admit(newcomer, channel).unwrap();
+    let admissions = world.admissions(colleague, channel);
+    let client = &mut world.people[colleague].client;
+    client.advance(channel, &admissions, &world.facts, now).unwrap();
+    let submission = client.outgoing(channel).unwrap().pop().unwrap().1;
+    assert!(matches!(submission, Submission::Commit(_)));
+    let speaker = speaker(&mut world, colleague, channel);
+    let mut hand_in = |sql: &str| {
+        let office = &mut world.hospitals[1].office;
+        office.connection().execute_batch(sql).unwrap();
+        office.submit(vec![(channel, speaker.clone(), submission.clone())], &world.facts, now).unwrap().pop().unwrap()
+    };
+    let failing = "CREATE TRIGGER failing BEFORE INSERT ON rows BEGIN SELECT RAISE(FAIL, 'on purpose'); END";
+    let failed = hand_in(failing);
+    assert!(matches!(failed, Err(OfficeError::Store(_))), "{failed:?}");
+    hand_in("DROP TRIGGER failing").unwrap();
+}
