@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::future::try_join_all;
-use semblance_channels::client::{Content, Event};
+use semblance_channels::client::Content;
 use semblance_channels::driver::Driver;
 use semblance_channels::limits::ITEMS_MAX;
 use semblance_channels::node::ChannelService;
@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 
 use super::group::{Group, PAUSE};
 use super::nodes::Nodes;
-use super::talk::{TEXT, Talk};
+use super::talk::{TEXT, Talk, texts};
 use crate::measure::{Cost, process_seconds, thread_seconds};
 
 /// How long a message may take before the bench gives up.
@@ -110,8 +110,8 @@ impl<S: Store> Crowd<S> {
         Ok(talk)
     }
 
-    /// Messages a second that a hub takes and carries, until all are in the queue of a device at every hospital where one is there; and
-    /// the bytes of one.
+    /// Messages a second that a hub takes and carries, until all are in the queue of a device at every hospital where one
+    /// is there; and the bytes of one.
     pub(crate) fn rate(&mut self, messages: usize) -> anyhow::Result<(f64, usize)> {
         let there = self.phones.len();
         self.nodes.clock.pass(60_000);
@@ -147,8 +147,7 @@ impl<S: Store> Phone<S> {
             rung.as_mut().enable();
             let events = self.driver.sync(now()).await?;
             let seconds = start.elapsed().as_secs_f64();
-            let text = |event: &Event| matches!(event, Event::Message(message) if matches!(message.content, Some(Content::Text(_))));
-            read.extend(events.iter().filter(|(_, event)| text(event)).map(|_| seconds));
+            read.extend(std::iter::repeat_n(seconds, texts(&events)));
             if read.len() >= messages {
                 anyhow::ensure!(read.len() == messages, "read {} of {messages} messages", read.len());
                 return Ok(read);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use anyhow::Context as _;
 use futures::executor::block_on;
-use semblance_channels::client::{Client, Content, Event, Phase};
+use semblance_channels::client::{Client, Content, Phase};
 use semblance_channels::driver::Driver;
 use semblance_channels::limits::ADDS_MAX;
 use semblance_channels::office::Queued;
@@ -14,6 +14,7 @@ use semblance_channels::store::{MemoryStore, Store};
 use semblance_channels::testing::NETWORK;
 use semblance_channels::wire::KeyPackageUpload;
 
+use super::talk::texts;
 use super::town::{LIFE, Papers, Town, TownLine};
 
 /// Time between two things said, so that nobody says too much in a minute.
@@ -175,8 +176,7 @@ impl<S: Store> Group<S> {
     pub(crate) fn sync(&self, member: &mut Member<S>) -> anyhow::Result<usize> {
         let now = self.town.borrow().world.now;
         let events = block_on(member.driver.sync(now))?;
-        let text = |event: &Event| matches!(event, Event::Message(message) if matches!(message.content, Some(Content::Text(_))));
-        Ok(events.iter().filter(|(_, event)| text(event)).count())
+        Ok(texts(&events))
     }
 
     /// Some time passes.

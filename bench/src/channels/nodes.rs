@@ -11,7 +11,8 @@ use anyhow::Context as _;
 use futures::StreamExt as _;
 use semblance_channels::node::{ChannelService, Parts};
 use semblance_channels::relay::{RelayClient, RelayService};
-use semblance_channels::testing::Nowhere;
+use semblance_channels::testing::{Hospital, Nowhere};
+use semblance_channels::wire::Facts;
 use semblance_core::id::OrganisationId;
 use semblance_core::organisation::Genesis;
 use semblance_core::time::{Clock, Timestamp};
@@ -78,7 +79,7 @@ impl Nodes {
         let clock = Arc::new(TownClock::new(world.now));
         let runtime = Runtime::new()?;
         let hospitals: Vec<_> = world.hospitals.iter().map(|hospital| hospital.id.clone()).collect();
-        let papers = Papers::draw(hospitals.clone(), folder.path())?;
+        let certificates = Certificates::draw(hospitals.clone(), folder.path())?;
         let entered = runtime.enter();
         let (mut listeners, mut addresses) = (Vec::new(), BTreeMap::new());
         for id in &hospitals {
@@ -88,41 +89,49 @@ impl Nodes {
         }
         let mut services = Vec::new();
         for (hospital, listener) in world.hospitals.into_iter().zip(listeners) {
-            let own = papers.of(&hospital.id)?;
-            let others = addresses.iter().filter(|(id, _)| **id != hospital.id);
-            let connections = others.map(|(id, address)| Ok((id.clone(), papers.trust.channel(&own, id, address)?)));
-            let service = ChannelService::open(Parts {
-                office: Arc::new(Mutex::new(hospital.office)),
-                authority: Arc::new(Nowhere { signing: hospital.signing, facts: world.facts.clone() }),
-                peers: Arc::new(RelayClient::new(connections.collect::<anyhow::Result<_>>()?)),
-                clock: clock.clone(),
-            });
-            let incoming = semblance_ledger::listen::members(
-                listener,
-                &own.certificate,
-                &own.key,
-                papers.roots.clone(),
-                clock.clone(),
-            )?;
-            let relay = RelayService::server(service.clone(), papers.roots.clone(), clock.clone());
-            runtime.spawn(Server::builder().add_service(relay).serve_with_incoming(incoming.boxed()));
-            let running = service.clone();
-            runtime.spawn(async move { running.run(pending()).await });
-            services.push(service);
+            services.push(run(hospital, listener, &world.facts, &addresses, &certificates, clock.clone())?);
         }
         drop(entered);
         Ok(Self { services, clock, runtime, _folder: folder })
     }
 }
 
+/// Runs one hospital's node; within a runtime.
+fn run(
+    hospital: Hospital,
+    listener: TcpListener,
+    facts: &Facts,
+    addresses: &BTreeMap<OrganisationId, String>,
+    certificates: &Certificates,
+    clock: Arc<TownClock>,
+) -> anyhow::Result<ChannelService> {
+    let own = certificates.of(&hospital.id)?;
+    let others = addresses.iter().filter(|(id, _)| **id != hospital.id);
+    let connections = others.map(|(id, address)| Ok((id.clone(), certificates.trust.channel(&own, id, address)?)));
+    let service = ChannelService::open(Parts {
+        office: Arc::new(Mutex::new(hospital.office)),
+        authority: Arc::new(Nowhere { signing: hospital.signing, facts: facts.clone() }),
+        peers: Arc::new(RelayClient::new(connections.collect::<anyhow::Result<_>>()?)),
+        clock: clock.clone(),
+    });
+    let roots = certificates.roots.clone();
+    let incoming =
+        semblance_ledger::listen::members(listener, &own.certificate, &own.key, roots.clone(), clock.clone())?;
+    let relay = RelayService::server(service.clone(), roots, clock);
+    tokio::spawn(Server::builder().add_service(relay).serve_with_incoming(incoming.boxed()));
+    let running = service.clone();
+    tokio::spawn(async move { running.run(pending()).await });
+    Ok(service)
+}
+
 /// The certificates of all nodes, and what they are checked against.
-struct Papers {
+struct Certificates {
     trust: Trust,
     roots: Arc<Roots>,
     files: BTreeMap<OrganisationId, TlsFiles>,
 }
 
-impl Papers {
+impl Certificates {
     /// Draws them as `semblance init` does.
     fn draw(hospitals: Vec<OrganisationId>, folder: &std::path::Path) -> anyhow::Result<Self> {
         let matcher = OrganisationId::new("matcher")?;

@@ -1,7 +1,9 @@
 //! What is said and how soon it is read.
 
 use anyhow::Context as _;
+use semblance_channels::client::{Content, Event};
 use semblance_channels::store::Store;
+use semblance_core::id::ChannelId;
 
 use super::group::Group;
 use crate::measure::Cost;
@@ -10,6 +12,13 @@ use crate::samples::Samples;
 /// What everybody says.
 pub(crate) const TEXT: &str =
     "We saw the same in a boy of seven; it came after a fever, and the second scan showed what the first had not.";
+
+/// How many texts were read.
+pub(crate) fn texts(events: &[(ChannelId, Event)]) -> usize {
+    let text =
+        |event: &Event| matches!(event, Event::Message(message) if matches!(message.content, Some(Content::Text(_))));
+    events.iter().filter(|(_, event)| text(event)).count()
+}
 
 /// What messages took.
 #[derive(Default)]

@@ -207,24 +207,14 @@ fn carry(hub: &mut Office, home: &mut Office, now: Timestamp) -> anyhow::Result<
     if outbound.is_empty() {
         return Ok(false);
     }
-    let source = hub.organisation().clone();
-    let number = deliver(home, &source, outbound, now)?;
-    hub.acknowledged(home.organisation(), number);
-    Ok(true)
-}
-
-/// What the home does with deliveries, which come to it as bytes.
-fn deliver(
-    home: &mut Office,
-    source: &semblance_core::id::OrganisationId,
-    outbound: Vec<Outbound>,
-    now: Timestamp,
-) -> anyhow::Result<u64> {
     let mut arrived = Vec::new();
     for one in outbound {
+        // It comes as bytes.
         arrived.push(Outbound { number: one.number, delivery: Record::decode(&one.delivery.encode())? });
     }
-    Ok(home.take(source, &arrived, now)?)
+    let number = home.take(hub.organisation(), &arrived, now)?;
+    hub.acknowledged(home.organisation(), number);
+    Ok(true)
 }
 
 /// A device's line to its hospital.
