@@ -43,8 +43,6 @@ pub const WITHDRAWAL_MILLIS: u64 = 60_000;
 pub const CLOCK_SKEW_MILLIS: u64 = 5 * 60_000;
 /// Bytes to whose multiple messages are padded.
 pub const PADDING: usize = 256;
-/// MLS epochs of the past whose messages can still be read.
-pub const PAST_EPOCHS: usize = 5;
 /// Items in one answer to a device that catches up.
 pub const ITEMS_MAX: usize = 256;
 /// Bytes of items in one answer, unless the first alone is larger.

@@ -5,15 +5,16 @@ use openmls::prelude::{
     BasicCredential, Capabilities, Ciphersuite, Credential, CredentialType, CredentialWithKey, ExtensionType,
     ExternalSender, GroupId, KeyPackage, KeyPackageIn, LeafNode, MIXED_PLAINTEXT_WIRE_FORMAT_POLICY,
     MlsGroupCreateConfig, MlsGroupJoinConfig, MlsMessageBodyIn, MlsMessageIn, OpenMlsCrypto, ProtocolMessage,
-    ProtocolVersion, SenderRatchetConfiguration,
+    ProtocolVersion, PublicGroup, SenderRatchetConfiguration,
 };
 use openmls::prelude::{Extension, Extensions, GroupContext, Lifetime};
 use semblance_core::id::{ChannelId, ParticipantId};
 use semblance_core::signature::VerifyingKey;
 use semblance_core::time::Timestamp;
-use tls_codec::{DeserializeBytes, Serialize};
+use tls_codec::{DeserializeBytes, Serialize, VLBytes};
+use x25519_dalek::{PublicKey, StaticSecret};
 
-use crate::limits::{KEY_PACKAGE_BYTES_MAX, KEY_PACKAGE_MILLIS, PADDING, PAST_EPOCHS};
+use crate::limits::{KEY_PACKAGE_BYTES_MAX, KEY_PACKAGE_MILLIS, PADDING};
 
 /// X25519, AES-128-GCM, SHA-256, Ed25519 (RFC 9420 section 17.1, suite 1).
 pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
@@ -21,6 +22,10 @@ pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256
 /// How far ratchets are turned for messages that come out of order, and for messages that are lost.
 const OUT_OF_ORDER: u32 = 50;
 const LOST: u32 = 1000;
+
+/// Epochs of the past whose messages can still be read: none. A hub gives a message its place in the epoch it was made
+/// for, and one that comes later could be of somebody who was removed.
+const PAST_EPOCHS: usize = 0;
 
 /// Bytes of a confirmation tag of the suite, and of a signature, with the length that stands before it.
 const TAG_BYTES: usize = 32;
@@ -92,10 +97,44 @@ pub fn capabilities() -> Capabilities {
         .build()
 }
 
-/// Whether a leaf says and holds nothing but what ours do: an extension could make it as large as a commit.
+/// Whether a leaf says and holds nothing but what ours do, and can be encrypted to: an extension could make it as large as
+/// a commit.
 #[must_use]
 pub fn is_plain(leaf: &LeafNode) -> bool {
-    *leaf.capabilities() == capabilities() && leaf.extensions().iter().next().is_none()
+    *leaf.capabilities() == capabilities()
+        && leaf.extensions().iter().next().is_none()
+        && key_of(leaf.encryption_key()).is_ok_and(|key| is_usable(&key))
+}
+
+/// The bytes of a key that MLS encrypts to: with it begins whatever holds one (RFC 9420 sections 7.1 and 7.2).
+///
+/// # Errors
+/// There is none.
+pub fn key_of(holder: &impl Serialize) -> Result<Vec<u8>, MlsError> {
+    let bytes = write(holder)?;
+    let (key, _) = VLBytes::tls_deserialize_bytes(&bytes)
+        .map_err(|_| MlsError { what: "encryption key", why: "not in its form" })?;
+    Ok(key.into())
+}
+
+/// Whether one can encrypt to a key. openmls finds out only when it does: one leaf with a key of another length or of low
+/// order would let every commit fail whose path leads by it (RFC 9180 section 7.1.4).
+#[must_use]
+pub fn is_usable(key: &[u8]) -> bool {
+    // Any secret shows whether a key is of low order.
+    let any = StaticSecret::from([1; 32]);
+    <[u8; 32]>::try_from(key).is_ok_and(|key| any.diffie_hellman(&PublicKey::from(key)).was_contributory())
+}
+
+/// The keys that a group's tree encrypts to, of leaves and of parents. No two are equal in a tree that can be joined (RFC
+/// 9420 section 7.3).
+///
+/// # Errors
+/// A node is not in its form.
+pub fn encryption_keys(group: &PublicGroup) -> Result<Vec<Vec<u8>>, MlsError> {
+    let tree = group.treesync();
+    let leaves = tree.full_leaves().map(|(_, leaf)| key_of(leaf.encryption_key()));
+    leaves.chain(tree.full_parents().map(|(_, parent)| key_of(parent))).collect()
 }
 
 /// How long a leaf made now may be used.
@@ -228,8 +267,8 @@ pub fn check_package(package: &KeyPackage, now: Timestamp) -> Result<(), MlsErro
     if lifetime.not_after() <= now.millis() / 1000 {
         return Err(error("has expired"));
     }
-    if !is_plain(package.leaf_node()) {
-        return Err(error("with other capabilities or more extensions than ours"));
+    if !is_plain(package.leaf_node()) || !is_usable(&key_of(package.hpke_init_key())?) {
+        return Err(error("with other capabilities, more extensions or worse keys than ours"));
     }
     let (_, key) = identity_of(package.leaf_node())?;
     VerifyingKey::from_bytes(&key).map(drop).map_err(|_| MlsError { what: "leaf", why: "its key is no Ed25519 key" })

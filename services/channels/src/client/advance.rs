@@ -55,10 +55,17 @@ impl<S: Store> Client<S> {
             return Ok(false);
         }
         match self.next_step(channel, &row, admissions, facts, now) {
-            // Whoever waits with a leaf that cannot be added keeps nobody from speaking or from removing others.
-            Err(ClientError::Mls(_)) if !admissions.is_empty() => self.next_step(channel, &row, &[], facts, now),
-            other => other,
+            Err(ClientError::Mls(_)) if !admissions.is_empty() => {}
+            other => return other,
         }
+        // Whoever waits with a leaf that cannot be added keeps nobody out, and nobody from speaking or removing others.
+        for one in admissions.chunks(1) {
+            match self.next_step(channel, &row, one, facts, now) {
+                Ok(false) | Err(ClientError::Mls(_)) => {}
+                other => return other,
+            }
+        }
+        self.next_step(channel, &row, &[], facts, now)
     }
 
     fn next_step(
@@ -190,7 +197,9 @@ impl<K: KeyValue> Desk<'_, K> {
         }
         let leaf = self.rows.own_leaf()?.ok_or(ClientError::Phase)?;
         let signing = leaf.signing();
+        let marks = leaf.marks(self.channel, group.epoch());
         for (said, content) in fresh {
+            group.set_aad(marks.of(said).bytes().to_vec());
             let plain = Zeroizing::new(Record::encode(&content as &Content));
             let message =
                 group.create_message(&self.provider, &LeafSigner(&signing), &plain).map_err(ClientError::mls)?;
@@ -202,12 +211,13 @@ impl<K: KeyValue> Desk<'_, K> {
     }
 }
 
-/// What no two leaves of a group may share (RFC 9420 section 7.3): pseudonyms, signature keys and encryption keys.
+/// What no two leaves of a group may share (RFC 9420 section 7.3): pseudonyms, signature keys and encryption keys, these
+/// not with parents either.
 struct Taken(BTreeSet<Vec<u8>>);
 
 impl Taken {
     fn of(group: &MlsGroup) -> Result<Self, MlsError> {
-        let mut taken = BTreeSet::new();
+        let mut taken: BTreeSet<_> = mls::encryption_keys(group.public_group())?.into_iter().collect();
         for member in group.members() {
             if let Some(leaf) = group.public_group().leaf(member.index) {
                 taken.extend(names(leaf)?);
@@ -219,7 +229,7 @@ impl Taken {
     /// Takes what a key package brings, unless any of it is taken.
     fn take(&mut self, package: &KeyPackage) -> Result<bool, MlsError> {
         let mut brings = names(package.leaf_node())?.to_vec();
-        brings.push(mls::write(package.hpke_init_key())?);
+        brings.push(mls::key_of(package.hpke_init_key())?);
         let different = brings.iter().collect::<BTreeSet<_>>().len() == brings.len();
         let free = different && brings.iter().all(|one| !self.0.contains(one));
         if free {
@@ -230,5 +240,5 @@ impl Taken {
 }
 
 fn names(leaf: &LeafNode) -> Result<[Vec<u8>; 3], MlsError> {
-    Ok([mls::write(leaf.credential())?, mls::write(leaf.signature_key())?, mls::write(leaf.encryption_key())?])
+    Ok([mls::write(leaf.credential())?, mls::write(leaf.signature_key())?, mls::key_of(leaf.encryption_key())?])
 }

@@ -55,7 +55,7 @@ impl<S: Store> Client<S> {
             leaf.proof = Some(proof);
             desk.rows.set_own_leaf(&leaf)?;
             desk.add_leaf(attested)?;
-            desk.rows.set_channel(&ChannelRow { phase: Phase::Creating, next: 1, ..row })?;
+            desk.rows.set_channel(&ChannelRow { phase: Phase::Creating, next: 1, missing: None, ..row })?;
             let submission = Submission::Create(creation);
             let key = submission.key();
             desk.rows.set_outgoing(key, &Outgoing { submission, said: None, taken: false })?;
@@ -143,8 +143,13 @@ impl<S: Store> Client<S> {
     pub(super) fn drop_group(&mut self, channel: ChannelId, after: Phase) -> Result<(), ClientError> {
         self.groups.remove(&channel);
         self.without_group(channel, |desk| {
-            if let Some(mut group) = desk.load_group()? {
-                group.delete(desk.provider.storage())?;
+            match desk.load_group() {
+                Ok(Some(mut group)) => group.delete(desk.provider.storage())?,
+                Ok(None) => {}
+                Err(ClientError::Store(error)) if error.is_damage() => {
+                    desk.provider.storage().forget_group(&mls::group_id(channel))?;
+                }
+                Err(error) => return Err(error),
             }
             desk.rows.clear_changes()?;
             if after == Phase::Removed {

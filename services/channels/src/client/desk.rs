@@ -47,7 +47,7 @@ impl<K: KeyValue> Desk<'_, K> {
     }
 
     pub(super) fn set_roster(&self, roster: Roster) -> Result<(), ClientError> {
-        self.rows.set_roster(self.network, &roster)?;
+        self.rows.set_roster(&roster)?;
         *self.roster.borrow_mut() = Some(Arc::new(roster));
         Ok(())
     }

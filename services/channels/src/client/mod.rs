@@ -12,6 +12,8 @@ mod content;
 mod create;
 mod desk;
 mod join;
+mod mark;
+mod message;
 mod packages;
 mod receive;
 mod records;
@@ -82,6 +84,9 @@ pub enum ClientError {
     /// A member's consent ended and the hub did not remove it: nothing is sent.
     #[error("somebody whose consent ended is still in the channel, and the hub does nothing about it")]
     Unsafe,
+    /// This device said something that it does not remember.
+    #[error("this device's store is older than what it has said")]
+    Forgotten,
     /// There is no key package of this device in the Welcome.
     #[error("the Welcome is not for this device")]
     NotForUs,
@@ -97,6 +102,11 @@ impl From<CheckError> for ClientError {
 }
 
 impl ClientError {
+    /// Whether the store failed, and not one channel alone.
+    pub(crate) const fn is_of_store(&self) -> bool {
+        matches!(self, Self::Store(error) if !error.is_damage())
+    }
+
     pub(crate) fn mls(error: impl std::fmt::Display) -> Self {
         Self::Mls(error.to_string())
     }

@@ -3,10 +3,8 @@
 use openmls::prelude::{MlsGroup, ProcessedMessageContent, Proposal, Sender};
 use openmls_traits::OpenMlsProvider;
 use semblance_core::id::{Digest, ParticipantId};
-use semblance_core::record::Record;
 use semblance_core::time::Timestamp;
 
-use super::content::Content;
 use super::records::{ChannelRow, Message, Phase};
 use super::{Client, ClientError, Desk, pending_removals};
 use crate::check::CheckError;
@@ -48,12 +46,10 @@ impl<S: Store> Client<S> {
     pub fn receive(&mut self, item: &Item, facts: &Facts, now: Timestamp) -> Result<Vec<Event>, ClientError> {
         match &item.body {
             Body::Welcome(package) => match self.welcomed(item, package, facts, now) {
-                Err(
-                    error @ (ClientError::Behind(_)
-                    | ClientError::Charter(_)
-                    | ClientError::Store(_)
-                    | ClientError::UnknownChannel),
-                ) => Err(error),
+                Err(error @ (ClientError::Behind(_) | ClientError::Charter(_) | ClientError::UnknownChannel)) => {
+                    Err(error)
+                }
+                Err(error) if error.is_of_store() => Err(error),
                 // A Welcome that cannot be used is no reason to stop: the device asks to join by itself.
                 Err(_) => self.broken(item),
                 joined => joined,
@@ -130,7 +126,8 @@ impl<S: Store> Client<S> {
         let dated = Item { at, ..item.clone() };
         match self.with_group(item.channel, |group, desk| desk.follow(group, &dated, row, facts)) {
             // The charter held when it was agreed to: it is the facts that do not say enough.
-            Err(error @ (ClientError::Behind(_) | ClientError::Charter(_) | ClientError::Store(_))) => Err(error),
+            Err(error @ (ClientError::Behind(_) | ClientError::Charter(_))) => Err(error),
+            Err(error) if error.is_of_store() => Err(error),
             Err(_) => self.broken(item),
             Ok(events) => Ok(events),
         }
@@ -202,57 +199,5 @@ impl<K: KeyValue> Desk<'_, K> {
         }
         group.store_pending_proposal(self.provider.storage(), *queued)?;
         Ok(vec![Event::RemovalPending(participant, ground.clone())])
-    }
-
-    fn read_message(&self, group: &mut MlsGroup, item: &Item, bytes: &[u8]) -> Result<Vec<Event>, ClientError> {
-        let own = self.own_message(item)?;
-        if !own.is_empty() {
-            return Ok(own);
-        }
-        let (from, content) = self.decrypt(group, bytes)?;
-        self.show(item, from, content)
-    }
-
-    /// A message of our own that comes back: now it has its place, and is no longer to be sent.
-    pub(super) fn own_message(&self, item: &Item) -> Result<Vec<Event>, ClientError> {
-        let Some(own) = self.rows.find_outgoing(item.key)? else { return Ok(Vec::new()) };
-        let Some(said) = own.said else { return Ok(Vec::new()) };
-        let content = self.rows.find_waiting(said)?;
-        self.rows.remove_outgoing(item.key)?;
-        self.rows.remove_waiting(said)?;
-        let leaf = self.rows.own_leaf()?.ok_or(ClientError::Phase)?;
-        self.show(item, leaf.participant, content)
-    }
-
-    fn show(&self, item: &Item, from: ParticipantId, content: Option<Content>) -> Result<Vec<Event>, ClientError> {
-        if let Some(Content::Introduce { name }) = &content {
-            self.rows.set_name(from, name)?;
-        }
-        let message = Message { sequence: item.sequence, at: item.at, from, content };
-        self.rows.add_message(&message)?;
-        Ok(vec![Event::Message(message)])
-    }
-
-    /// Decrypts a message. One that cannot be read stops nobody: any member could have made it so.
-    fn decrypt(&self, group: &mut MlsGroup, bytes: &[u8]) -> Result<(ParticipantId, Option<Content>), ClientError> {
-        let unreadable = (ParticipantId::from_bytes([0; 16]), None);
-        let Ok(message) = mls::read_protocol(bytes, self.channel) else { return Ok(unreadable) };
-        let processed = group.process_message(&self.provider, message).map_err(ClientError::mls);
-        let processed = match self.provider.settle(processed) {
-            Ok(processed) => processed,
-            Err(error @ ClientError::Store(_)) => return Err(error),
-            Err(_) => return Ok(unreadable),
-        };
-        let Sender::Member(index) = *processed.sender() else { return Ok(unreadable) };
-        let plain = match processed.into_content() {
-            ProcessedMessageContent::ApplicationMessage(plain) => plain,
-            // This device sent something that it does not remember: its store is older than what others have seen. It
-            // would use the same keys again, and joins anew.
-            ProcessedMessageContent::OwnPrivateMessage => return Err(ClientError::Phase),
-            _ => return Ok(unreadable),
-        };
-        let Some(leaf) = group.public_group().leaf(index) else { return Ok(unreadable) };
-        let (participant, _) = mls::identity_of(leaf)?;
-        Ok((participant, Content::decode(&zeroize::Zeroizing::new(plain.into_bytes())).ok()))
     }
 }

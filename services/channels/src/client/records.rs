@@ -1,8 +1,9 @@
 //! What a client keeps of each channel, as values: how far it is, its own leaf, what is on its way, what was said.
 
+use openmls::prelude::GroupEpoch;
 use semblance_core::attestation::{LeafProof, LeafRevocation};
 use semblance_core::encode::{DecodeError, Reader, Writer};
-use semblance_core::id::{NetworkId, ParticipantId};
+use semblance_core::id::{ChannelId, NetworkId, ParticipantId};
 use semblance_core::random::RandomSource;
 use semblance_core::record::{Record, read_option, write_option};
 use semblance_core::signature::{SigningKey, Statement};
@@ -10,6 +11,7 @@ use semblance_core::time::Timestamp;
 use zeroize::Zeroizing;
 
 use super::content::Content;
+use super::mark::Marks;
 use crate::wire::{Charter, Ground, Submission};
 
 /// How far a device is in a channel.
@@ -141,6 +143,11 @@ impl OwnLeaf {
 
     pub(super) fn signing(&self) -> SigningKey {
         SigningKey::from_seed(&self.seed)
+    }
+
+    /// What marks this device's messages in an epoch.
+    pub(super) fn marks(&self, channel: ChannelId, epoch: GroupEpoch) -> Marks {
+        Marks::new(&self.seed, channel, epoch)
     }
 
     pub(super) fn proven(self, proof: &LeafProof) -> Self {

@@ -1,5 +1,7 @@
 //! Where a client keeps its records beside its MLS state, each kind under a prefix of its own.
 
+use std::collections::BTreeSet;
+
 use semblance_core::attestation::LeafAttestation;
 use semblance_core::encode::DecodeError;
 use semblance_core::id::{ChannelId, Digest, NetworkId, ParticipantId};
@@ -137,10 +139,11 @@ impl<K: KeyValue> Rows<'_, K> {
         self.save(b'l', &[], leaf)
     }
 
-    pub(super) fn set_roster(&self, network: NetworkId, roster: &Roster) -> Result<(), StoreError> {
-        for gone in self.roster(network)?.keys().filter(|known| !roster.contains_key(known)) {
-            self.rows.delete(&self.key(b'r', gone.as_bytes()))?;
-        }
+    pub(super) fn set_roster(&self, roster: &Roster) -> Result<(), StoreError> {
+        // Whether they can be read or not.
+        let kept: BTreeSet<_> = roster.keys().map(|one| self.key(b'r', one.as_bytes())).collect();
+        let known = self.rows.scan(&self.key(b'r', &[]), usize::MAX)?;
+        known.iter().filter(|(key, _)| !kept.contains(key)).try_for_each(|(key, _)| self.rows.delete(key))?;
         roster.values().try_for_each(|leaf| self.add_leaf(leaf))
     }
 

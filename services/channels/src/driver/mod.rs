@@ -118,10 +118,16 @@ impl<S: Store, L: Line> Driver<S, L> {
         std::mem::take(&mut self.troubles)
     }
 
-    /// Notes what went wrong in one channel. A store that fails is everybody's trouble.
+    /// Notes what went wrong in one channel. A store that fails is everybody's trouble; a channel whose state cannot be read
+    /// is joined again.
     fn pass_over(&mut self, channel: ChannelId, error: DriverError) -> Result<(), DriverError> {
-        if let DriverError::Client(ClientError::Store(_)) = error {
+        if matches!(&error, DriverError::Client(error) if error.is_of_store()) {
             return Err(error);
+        }
+        let damaged = matches!(error, DriverError::Client(ClientError::Store(_)));
+        if damaged && self.phase(channel)? == Some(Phase::Member) {
+            let lost = self.client.lost(channel)?;
+            self.unheard.extend(lost.into_iter().map(|event| (channel, event)));
         }
         self.troubles.retain(|(one, _)| *one != channel);
         self.troubles.push((channel, error));

@@ -1,6 +1,6 @@
 //! One step at a time: take an item, fetch what is missing, submit, commit, join again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use semblance_core::id::ChannelId;
 use semblance_core::time::Timestamp;
@@ -42,19 +42,32 @@ impl<S: Store, L: Line> Driver<S, L> {
     ) -> Result<bool, DriverError> {
         let kept = self.client.kept()?;
         let waiting = self.line.listen(kept, wait).await?;
-        let mut last = kept;
+        let (mut last, mut missing) = (kept, BTreeMap::new());
         for (position, item) in waiting {
-            match self.take(&item, Some(position), now, happened).await {
-                Ok(true) => {}
+            let taken = match self.take(&item, Some(position), now, happened).await {
+                Ok(taken) => taken,
                 // Nobody on this device agreed to it: whoever sent it has no business here.
-                Err(DriverError::Client(ClientError::UnknownChannel)) => {}
-                Ok(false) => self.client.note_missing(item.channel, place(&item))?,
+                Err(DriverError::Client(ClientError::UnknownChannel)) => true,
                 Err(error) => {
                     self.pass_over(item.channel, error)?;
-                    self.client.note_missing(item.channel, place(&item))?;
+                    false
+                }
+            };
+            if !taken {
+                // At once, since the next item's place in the queue is noted with it; further places all together.
+                let seen = place(&item);
+                let further = missing.insert(item.channel, seen).map(|before| before.max(seen));
+                match further {
+                    None => self.client.note_missing(item.channel, seen)?,
+                    Some(further) => _ = missing.insert(item.channel, further),
                 }
             }
             last = position;
+        }
+        for (channel, seen) in missing {
+            if self.client.is_missing(channel)? {
+                self.client.note_missing(channel, seen)?;
+            }
         }
         self.client.set_kept(last)?;
         // Said again if it was lost with the connection, or with an earlier program.
@@ -258,7 +271,7 @@ impl<S: Store, L: Line> Driver<S, L> {
         if !self.ask_in(channel, now).await? {
             self.rejoin(channel, now).await?;
         }
-        Ok(self.client.note_complete(channel)?)
+        Ok(())
     }
 
     /// Hands in what is on its way. What one says comes in the order in which one said it: nothing overtakes what

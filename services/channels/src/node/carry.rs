@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt;
 use semblance_core::id::{ConsentId, OrganisationId, TransactionId};
 use semblance_core::record::Record;
 use tokio::task::JoinSet;
@@ -23,34 +25,44 @@ const PRESS_EVERY: u64 = 5;
 const REVIEW_EVERY: u64 = 30;
 /// How often old things are cleaned away, in ticks.
 const CLEAN_EVERY: u64 = 600;
-/// How a visit to a peer ended.
-type Visit = (OrganisationId, Result<(), Refusal>);
 
-/// The peers on whom somebody is calling, and those that were away: how often in a row, and until when they are left
-/// alone.
+/// What is to be done at a peer; one keeps the other not waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Errand {
+    /// To carry what the own hub has for its devices.
+    Deliver,
+    /// To tell its hub of devices that take no further part.
+    Revoke,
+}
+
+/// An errand at a peer.
+type Visit = (OrganisationId, Errand);
+
+/// The visits under way, and those that failed: how often in a row, and until when the peer is left alone with them.
 #[derive(Default)]
 struct Round {
-    under_way: JoinSet<Visit>,
-    visited: BTreeSet<OrganisationId>,
-    away: BTreeMap<OrganisationId, (u32, Instant)>,
+    under_way: JoinSet<(Visit, Result<(), Refusal>)>,
+    visited: BTreeSet<Visit>,
+    away: BTreeMap<Visit, (u32, Instant)>,
 }
 
 impl Round {
-    fn may_visit(&self, peer: &OrganisationId) -> bool {
-        !self.visited.contains(peer) && self.away.get(peer).is_none_or(|(_, until)| *until <= Instant::now())
+    /// Whether somebody may set out now; if so, somebody has.
+    fn set_out(&mut self, visit: &Visit) -> bool {
+        let rested = self.away.get(visit).is_none_or(|(_, until)| *until <= Instant::now());
+        rested && self.visited.insert(visit.clone())
     }
 
-    fn note(&mut self, (peer, visit): Visit) {
-        self.visited.remove(&peer);
-        match visit {
-            Ok(()) => drop(self.away.remove(&peer)),
-            Err(refusal) => {
-                tracing::warn!(%peer, code = refusal.word(), "deliveries wait");
-                let (times, until) = self.away.entry(peer).or_insert((0, Instant::now()));
-                *until = Instant::now() + TICK * 2_u32.pow((*times).min(5));
-                *times += 1;
-            }
-        }
+    fn note(&mut self, visit: Visit, ended: Result<(), Refusal>) {
+        self.visited.remove(&visit);
+        let Err(refusal) = ended else {
+            self.away.remove(&visit);
+            return;
+        };
+        tracing::warn!(peer = %visit.0, errand = ?visit.1, code = refusal.word(), "what is for another hospital waits");
+        let (times, until) = self.away.entry(visit).or_insert((0, Instant::now()));
+        *until = Instant::now() + TICK * 2_u32.pow((*times).min(5));
+        *times += 1;
     }
 }
 
@@ -128,31 +140,32 @@ impl ChannelService {
         loop {
             tokio::select! {
                 () = self.inner.outbound.notified() => {}
-                Some(visit) = round.under_way.join_next() => match visit {
-                    Ok(visit) => round.note(visit),
-                    // Who it was is not told; nobody is left out for ever because of it.
-                    Err(error) => {
-                        tracing::error!(%error, "a delivery to another hospital broke off");
-                        round = Round::default();
-                    }
-                }
+                Some(Ok((visit, ended))) = round.under_way.join_next() => round.note(visit, ended),
             }
             let waiting = self.glance(|office, now| Ok((office.peers(now)?, office.hubs_to_tell(now)?))).await;
             let Ok((peers, hubs)) = waiting else { continue };
-            for peer in peers.into_iter().chain(hubs) {
-                if round.may_visit(&peer) {
-                    round.visited.insert(peer.clone());
+            let deliver = peers.into_iter().map(|peer| (peer, Errand::Deliver));
+            for visit in deliver.chain(hubs.into_iter().map(|hub| (hub, Errand::Revoke))) {
+                if round.set_out(&visit) {
                     let channels = self.clone();
-                    round.under_way.spawn(async move { (peer.clone(), channels.visit(&peer).await) });
+                    round.under_way.spawn(async move {
+                        let ended = AssertUnwindSafe(channels.run_errand(&visit)).catch_unwind().await;
+                        let panicked = |_| {
+                            tracing::error!(peer = %visit.0, errand = ?visit.1, "an errand at another hospital panicked");
+                            Err(Refusal::Failed)
+                        };
+                        (visit.clone(), ended.unwrap_or_else(panicked))
+                    });
                 }
             }
         }
     }
 
-    /// Tells a peer what it has not heard yet. A revocation that it does not take keeps no delivery back.
-    async fn visit(&self, peer: &OrganisationId) -> Result<(), Refusal> {
-        let carried = self.carry(peer).await;
-        carried.and(self.tell_revocations(peer).await)
+    async fn run_errand(&self, (peer, errand): &Visit) -> Result<(), Refusal> {
+        match errand {
+            Errand::Deliver => self.carry(peer).await,
+            Errand::Revoke => self.tell_revocations(peer).await,
+        }
     }
 
     /// Carries to a peer what waits for it, in order, as much as goes into one call. What is left, or came meanwhile, is

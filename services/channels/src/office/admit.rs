@@ -1,5 +1,6 @@
 //! The hub is handed a device that its own hospital lets in, and keeps it until a member adds it.
 
+use openmls::prelude::KeyPackage;
 use semblance_core::attestation::LeafAttestation;
 use semblance_core::id::{ChannelId, OrganisationId, ParticipantId};
 use semblance_core::time::Timestamp;
@@ -116,6 +117,9 @@ impl Desk<'_> {
             None => {}
         }
         self.check_room(channel, &leaf)?;
+        if known.created.is_some() {
+            self.check_free(channel, &package)?;
+        }
         self.put_leaf(&leaf, &admission.proof, Some(&admission.key_package), (LeafState::Pending, 0), self.now)?;
         self.ask_for_work(channel)
     }
@@ -134,6 +138,15 @@ impl Desk<'_> {
         }
         let full = there >= MEMBERS_MAX || waiting >= WAITING_OF_HOSPITAL_MAX || on_consent >= LEAVES_OF_CONSENT_MAX;
         if full { Err(Refusal::Full.into()) } else { Ok(()) }
+    }
+
+    /// Nobody waits with a key that is in the tree: no commit could add it.
+    fn check_free(&mut self, channel: ChannelId, package: &KeyPackage) -> Result<(), OfficeError> {
+        let group = self.take_group(channel)?;
+        let taken = mls::encryption_keys(&group).map_err(damaged)?;
+        self.keep(channel, group);
+        let key = mls::key_of(package.leaf_node().encryption_key()).map_err(damaged)?;
+        if taken.contains(&key) { Err(Refusal::Invalid.into()) } else { Ok(()) }
     }
 
     /// Those who wait, the first who came first, and those whose key package has expired. They can be added no more: their

@@ -11,9 +11,9 @@ use semblance_core::id::{ChannelId, Digest, ParticipantId};
 use semblance_core::record::Record;
 use semblance_core::time::Timestamp;
 
-use super::channel::{HubChannel, signed, unsigned};
+use super::channel::{HubChannel, damaged, signed, unsigned};
 use super::leaf::LeafState;
-use super::tree::{check_group_info, indices_of};
+use super::tree::{check_group_info, check_keys, indices_of};
 use super::{Desk, OfficeError, Speaker};
 use crate::check::{Before, Change, CheckError, CommitClaims, Scene, check_commit};
 use crate::mls;
@@ -52,9 +52,11 @@ impl Desk<'_> {
         let mut group = self.take_group(channel)?;
         let accepted = self.judge(&known, &group, from, message, facts)?;
         check_welcome(&accepted, commit)?;
+        let keys = mls::encryption_keys(&group).map_err(damaged)?.into_iter().collect();
         let rows = SqliteRows::of(self.db);
         let state = MlsState::new(&rows);
         state.settle(group.merge_commit(&state, accepted.staged).map_err(|_| OfficeError::from(Refusal::Invalid)))?;
+        check_keys(&group, &keys)?;
         check_group_info(&group, from.participant, &commit.group_info, self.crypto)?;
         let epoch = known.epoch.saturating_add(1);
         self.set_group_info(channel, epoch, &commit.group_info)?;

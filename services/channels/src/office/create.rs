@@ -1,11 +1,14 @@
 //! The hub takes a new group, made by its first member.
 
+use std::collections::BTreeSet;
+
 use openmls::prelude::{MlsMessageBodyIn, ProposalStore, PublicGroup, RatchetTreeIn};
 use rusqlite::params;
 use semblance_core::id::{ChannelId, Digest};
 use tls_codec::DeserializeBytes;
 
 use super::leaf::LeafState;
+use super::tree::{check_keys, is_to_join_by};
 use super::{Desk, OfficeError, Speaker};
 use crate::check::Scene;
 use crate::mls;
@@ -42,6 +45,7 @@ impl Desk<'_> {
         if !group.leaf(only.index).is_some_and(mls::is_plain) {
             return Err(Refusal::Invalid.into());
         }
+        check_keys(&group, &BTreeSet::new())?;
         let identity = mls::identity(&only.credential, &only.signature_key).map_err(|_| Refusal::Invalid)?;
         drop(leaves);
         let scene = Scene { network: self.network, terms: &known.terms, facts, at: self.now };
@@ -67,6 +71,9 @@ impl Desk<'_> {
         let Ok(MlsMessageBodyIn::GroupInfo(info)) = mls::read_message(&creation.group_info) else {
             return Err(Refusal::Malformed.into());
         };
+        if !is_to_join_by(&info) {
+            return Err(Refusal::Invalid.into());
+        }
         let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&creation.tree).map_err(|_| Refusal::Malformed)?;
         let rows = SqliteRows::of(self.db);
         let state = MlsState::new(&rows);

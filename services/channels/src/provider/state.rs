@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use openmls::prelude::GroupId;
 use openmls_traits::storage::{CURRENT_VERSION as VERSION, StorageProvider, traits};
 use rmp_serde::config::BytesMode;
 use serde::Serialize;
@@ -42,6 +43,24 @@ enum Label {
     Psk = 18,
 }
 
+/// What is kept of a group, under its name or a tuple that begins with it.
+const GROUP_LABELS: [Label; 14] = [
+    Label::JoinConfig,
+    Label::OwnLeafNodes,
+    Label::ProposalRefs,
+    Label::Proposal,
+    Label::Tree,
+    Label::TranscriptHash,
+    Label::Context,
+    Label::ConfirmationTag,
+    Label::GroupState,
+    Label::MessageSecrets,
+    Label::ResumptionPsks,
+    Label::OwnLeafIndex,
+    Label::EpochSecrets,
+    Label::EpochKeys,
+];
+
 /// Bytes that most values fit in.
 const ROOM: usize = 4096;
 /// First byte of every key of MLS state.
@@ -52,7 +71,8 @@ impl<'a, K: KeyValue> MlsState<'a, K> {
         Self { rows, failed: RefCell::new(None) }
     }
 
-    /// What a step came to: if the store failed meanwhile, that and nothing else.
+    /// What a step came to: if the store failed meanwhile, that and nothing else. Of state that cannot be read openmls may
+    /// speak as it likes: either way the group cannot be gone on with.
     ///
     /// # Errors
     /// The step's, or the store's.
@@ -63,6 +83,9 @@ impl<'a, K: KeyValue> MlsState<'a, K> {
     /// Keeps the first failure and lets openmls know that there is one.
     fn watched<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         result.map_err(|error| {
+            if error.is_damage() {
+                return error;
+            }
             let told = StoreError::Damaged(error.to_string());
             self.failed.borrow_mut().get_or_insert(error);
             told
@@ -82,6 +105,21 @@ impl<'a, K: KeyValue> MlsState<'a, K> {
 
     fn forget(&self, label: Label, id: &impl Serialize) -> Result<(), StoreError> {
         self.watched(key(label, id).and_then(|key| self.rows.delete(&key)))
+    }
+
+    /// Forgets all that is kept of a group, whether it can be read or not.
+    pub(crate) fn forget_group(&self, group: &GroupId) -> Result<(), StoreError> {
+        let id = id_bytes(group)?;
+        for label in GROUP_LABELS {
+            // Alone, or as the first of two or three.
+            for tuple in [&[][..], &[0x92], &[0x93]] {
+                let prefix = [&[MLS_ROWS, label as u8], tuple, &id].concat();
+                for (key, _) in self.rows.scan(&prefix, usize::MAX)? {
+                    self.rows.delete(&key)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn proposal_refs<R: DeserializeOwned>(&self, group: &impl Serialize) -> Result<Vec<R>, StoreError> {
@@ -134,10 +172,13 @@ impl std::io::Write for Wiped {
 
 fn key(label: Label, id: &impl Serialize) -> Result<Vec<u8>, StoreError> {
     let mut key = vec![MLS_ROWS, label as u8];
-    // As it always was: a key that is written in another way is not found any more.
-    let id = rmp_serde::to_vec_named(id).map_err(|error| StoreError::Encode(error.to_string()))?;
-    key.extend_from_slice(&id);
+    key.extend_from_slice(&id_bytes(id)?);
     Ok(key)
+}
+
+/// As it always was: a key that is written in another way is not found any more.
+fn id_bytes(id: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    rmp_serde::to_vec_named(id).map_err(|error| StoreError::Encode(error.to_string()))
 }
 
 /// One value under one id: the three methods, with the type parameters in the order in which openmls has them.

@@ -38,6 +38,14 @@ pub enum StoreError {
     Encode(String),
 }
 
+impl StoreError {
+    /// Whether what is stored is to blame, and not the store: trying again does not help, and no other state is concerned.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged(_) | Self::Encode(_))
+    }
+}
+
 /// A key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
 

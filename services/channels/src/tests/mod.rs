@@ -2,6 +2,7 @@
 
 mod attachments;
 mod flaky;
+mod forged;
 mod hub;
 mod line;
 mod lost;

@@ -60,6 +60,8 @@ impl ChannelService {
             match self.tell_revocation(leaf, revocation).await {
                 // The hub knows no such leaf: there is nothing to end.
                 Ok(()) | Err(Refusal::NotMember | Refusal::UnknownChannel) => {}
+                // A hub that is away now hears of none.
+                Err(Refusal::HubAway) => return Err(Refusal::HubAway),
                 Err(refusal) => told = told.and(Err(refusal)),
             }
         }

@@ -115,7 +115,14 @@ impl Office {
     /// The database failed.
     pub fn hubs_to_tell(&mut self, now: Timestamp) -> Result<Vec<OrganisationId>, OfficeError> {
         self.look(now, |desk| {
-            let mut statement = desk.db.prepare_cached("SELECT DISTINCT hub FROM revocations")?;
+            // From hub to hub along the index, as in [`Office::peers`].
+            let mut statement = desk.db.prepare_cached(
+                "WITH RECURSIVE hubs (hub) AS (
+                     SELECT min(hub) FROM revocations UNION ALL
+                     SELECT (SELECT min(hub) FROM revocations WHERE hub > hubs.hub) FROM hubs WHERE hub IS NOT NULL
+                 )
+                 SELECT hub FROM hubs WHERE hub IS NOT NULL",
+            )?;
             let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
             rows.map(|hub| Ok(OrganisationId::new(&hub?).map_err(damaged)?)).collect()
         })

@@ -1,0 +1,188 @@
+//! What members, hubs and those who were removed can make up, and what others believe of it.
+
+use openmls::prelude::{KeyPackage, RatchetTreeIn};
+use openmls_rust_crypto::RustCrypto;
+use semblance_core::attestation::PersonRole;
+use semblance_core::id::{ChannelId, ParticipantId};
+use semblance_core::random::SeededSource;
+use semblance_core::signature::SigningKey;
+use semblance_core::time::Timestamp;
+use tls_codec::{DeserializeBytes, VLBytes};
+
+use super::{now, three, three_and_charter};
+use crate::client::{Client, Event, Phase};
+use crate::limits::KEY_PACKAGE_MILLIS;
+use crate::mls;
+use crate::office::{OfficeError, Speaker};
+use crate::provider::{LeafSigner, Provider};
+use crate::store::{MemoryStore, Store};
+use crate::testing::{NETWORK, World};
+use crate::wire::{Admission, Body, Item, Refusal, Submission};
+
+/// A key package of an honest device, and the same with other keys, signed by it once more: as (RFC 9420 sections 7.2 and
+/// 10) encode them.
+struct Forge {
+    signing: SigningKey,
+    participant: ParticipantId,
+    honest: Vec<u8>,
+}
+
+/// Where the init key and the leaf's key begin.
+const INIT_KEY: usize = 4;
+const LEAF_KEY: usize = INIT_KEY + 33;
+/// A signature with its length.
+const SIGNATURE: usize = 66;
+
+impl Forge {
+    fn new(seed: u8) -> Self {
+        let (signing, participant) = (SigningKey::from_seed(&[seed; 32]), ParticipantId::from_bytes([seed; 16]));
+        let (crypto, random) = (RustCrypto::default(), SeededSource::new([seed; 32]));
+        let made = MemoryStore::default().transact(|rows| {
+            let builder = KeyPackage::builder()
+                .key_package_lifetime(mls::lifetime(now(), KEY_PACKAGE_MILLIS))
+                .leaf_node_capabilities(mls::capabilities());
+            let provider = Provider::new(rows, &crypto, &random);
+            let credential = mls::credential(participant, &signing.verifying_key());
+            let made = builder.build(mls::SUITE, &provider, &LeafSigner(&signing), credential).unwrap();
+            Ok::<_, crate::store::StoreError>(made.key_package().clone())
+        });
+        let honest = mls::write(&made.unwrap()).unwrap();
+        Self { signing, participant, honest }
+    }
+
+    fn sign(&self, label: &str, content: &[u8]) -> Vec<u8> {
+        let label = VLBytes::new(format!("MLS 1.0 {label}").into_bytes());
+        let parts = [mls::write(&label).unwrap(), mls::write(&VLBytes::new(content.to_vec())).unwrap()];
+        let signature = self.signing.sign(&parts.concat());
+        mls::write(&VLBytes::new(signature.as_bytes().to_vec())).unwrap()
+    }
+
+    fn with(&self, init_key: Option<&[u8]>, leaf_key: Option<&[u8]>) -> Vec<u8> {
+        let key = |given: Option<&[u8]>, at: usize| {
+            given.map_or_else(|| self.honest[at..at + 33].to_vec(), |key| mls::write(&VLBytes::new(key.to_vec())).unwrap())
+        };
+        // No extensions: one byte before the last signature.
+        let leaf_end = self.honest.len() - SIGNATURE - 1;
+        let leaf = [&key(leaf_key, LEAF_KEY), &self.honest[LEAF_KEY + 33..leaf_end - SIGNATURE]].concat();
+        let signed = [leaf.clone(), self.sign("LeafNodeTBS", &leaf)].concat();
+        let package = [&self.honest[..INIT_KEY], &key(init_key, INIT_KEY), &signed, &[0]].concat();
+        [package.clone(), self.sign("KeyPackageTBS", &package)].concat()
+    }
+}
+
+#[test]
+fn a_key_that_nobody_can_encrypt_to_is_none_of_ours() {
+    let (forge, crypto, now) = (Forge::new(1), RustCrypto::default(), now());
+    let read = |bytes: &[u8]| mls::read_key_package(bytes, &crypto, now).is_ok();
+    assert!(read(&forge.honest));
+    assert_eq!(forge.with(None, None), forge.honest, "Ed25519 signs the same in the same way");
+    assert!(read(&forge.with(Some(&[5; 32]), Some(&[6; 32]))), "other keys of the right kind");
+    // Of low order, too short, too long, and none.
+    let mut order_of_two = [0; 32];
+    order_of_two[0] = 1;
+    for bad in [&[0; 32][..], &order_of_two, &[9; 31], &[9; 33], &[]] {
+        assert!(!read(&forge.with(None, Some(bad))), "{bad:?} as a leaf's key");
+        assert!(!read(&forge.with(Some(bad), None)), "{bad:?} as an init key");
+    }
+}
+
+fn speaker(world: &mut World, person: usize, channel: ChannelId) -> Speaker {
+    let (hospital, device) = (world.people[person].hospital, world.people[person].device);
+    world.hospitals[hospital].office.speaker(device, channel, world.now).unwrap().0
+}
+
+/// With a parent's key in a leaf no tree can be joined any more (RFC 9420 section 7.3).
+#[test]
+fn nobody_waits_with_a_key_that_a_parent_in_the_tree_has() {
+    let (mut world, channel, [clinician, colleague, _]) = three(99);
+    assert!(world.people[colleague].client.refresh(channel).unwrap());
+    world.submit(colleague, channel);
+    assert!(world.settle(channel, 20));
+    let from = speaker(&mut world, clinician, channel);
+    let info = world.hospitals[1].office.rejoin_info(channel, &from, world.now).unwrap();
+    let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&info.tree).unwrap();
+    let parent = mls::key_of(tree.parents().next().unwrap()).unwrap();
+    let forge = Forge::new(2);
+    let mut admit = |key_package: Vec<u8>| {
+        let proof = world.prove(clinician, channel, forge.participant, forge.signing.verifying_key());
+        let (home, admission) = (world.hospitals[0].id.clone(), Admission { channel, key_package, proof });
+        world.hospitals[1].office.admit(&home, &admission, &world.facts, world.now)
+    };
+    let refused = admit(forge.with(None, Some(&parent)));
+    assert!(matches!(refused, Err(OfficeError::Refused(Refusal::Invalid))), "{refused:?}");
+    admit(forge.with(None, Some(&[6; 32]))).unwrap();
+}
+
+/// Who is said to have sent a message, every member can write: here by a change to its end.
+#[test]
+fn nobody_makes_a_device_believe_that_it_has_forgotten_what_it_said() {
+    let (mut world, channel, [clinician, colleague, patient]) = three(100);
+    world.say(colleague, channel, "hello").unwrap();
+    world.advance(colleague, channel);
+    let (from, facts, now) = (speaker(&mut world, patient, channel), world.facts.clone(), world.now);
+    let hub = &mut world.hospitals[1].office;
+    let said = hub.items(channel, &from, 1, now).unwrap().pop().unwrap();
+    let Body::Message(mut bytes) = said.body else { panic!("a message") };
+    *bytes.last_mut().unwrap() ^= 1;
+    hub.submit(vec![(channel, from, Submission::Message(bytes))], &facts, now).unwrap().pop().unwrap().unwrap();
+    assert!(world.settle(channel, 20));
+    for person in [clinician, colleague, patient] {
+        assert_eq!(world.phase(person, channel), Some(Phase::Member));
+        assert!(world.people[person].events.iter().all(|(_, event)| *event != Event::Broken));
+        let messages = world.people[person].client.messages(channel, said.sequence, 9).unwrap();
+        assert_eq!(messages.len(), 1, "it is shown as one that cannot be read");
+        assert_eq!(messages[0].content, None);
+    }
+    assert_eq!(world.texts(clinician, channel), ["hello"]);
+}
+
+#[test]
+fn a_device_with_an_older_copy_of_its_store_finds_out_and_joins_again() {
+    let (mut world, channel, [clinician, colleague, _]) = three(101);
+    let copy = world.people[colleague].client.store().clone();
+    world.say(colleague, channel, "one").unwrap();
+    world.say(colleague, channel, "two").unwrap();
+    assert!(world.settle(channel, 20));
+    world.people[colleague].client = Client::new(copy, NETWORK, world.random.clone());
+    assert!(world.catch_up(colleague, channel));
+    assert!(world.people[colleague].events.iter().any(|(_, event)| *event == Event::Broken));
+    assert!(world.settle(channel, 20));
+    world.say(colleague, channel, "three").unwrap();
+    assert!(world.settle(channel, 20));
+    assert_eq!(world.texts(clinician, channel), ["one", "two", "three"]);
+}
+
+/// A hub that works together with somebody who was removed puts their words behind the removal. By then another has their
+/// place in the tree.
+#[test]
+fn words_from_an_epoch_that_is_over_are_nobodys() {
+    let (mut world, channel, [clinician, colleague, patient], charter) = three_and_charter(102);
+    let start = world.people[clinician].client.next(channel).unwrap();
+    world.say(patient, channel, "from beyond").unwrap();
+    world.advance(patient, channel);
+    let consent = world.people[colleague].consent;
+    let newcomer = world.person(1, consent, PersonRole::Clinician, 1);
+    world.agree(newcomer, &charter);
+    world.leave(patient, channel).unwrap();
+    world.admit(newcomer, channel).unwrap();
+    for _ in 0..6 {
+        while world.pull(colleague) {}
+        world.advance(colleague, channel);
+    }
+    let from = speaker(&mut world, colleague, channel);
+    let items = world.hospitals[1].office.items(channel, &from, start, world.now).unwrap();
+    let (mut late, mut ordered): (Vec<Item>, Vec<Item>) =
+        items.into_iter().partition(|item| matches!(item.body, Body::Message(_)));
+    assert_eq!((late.len(), ordered.len()), (1, 2), "words, a removal and the commit that takes it up");
+    ordered.append(&mut late);
+    let client = &mut world.people[clinician].client;
+    let mut events = Vec::new();
+    for (place, item) in ordered.into_iter().enumerate() {
+        let item = Item { sequence: start + place as u64, ..item };
+        events.extend(client.receive(&item, &world.facts, world.now).unwrap());
+    }
+    assert!(events.iter().any(|event| matches!(event, Event::Added(_))), "{events:?}");
+    assert!(events.iter().any(|event| matches!(event, Event::Removed(_))), "{events:?}");
+    let Some(Event::Message(read)) = events.pop() else { panic!("{events:?}") };
+    assert_eq!((read.content, read.from), (None, ParticipantId::from_bytes([0; 16])));
+}
