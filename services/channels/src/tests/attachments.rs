@@ -3,7 +3,7 @@
 use semblance_core::id::Digest;
 
 use super::three;
-use crate::limits::PIECE_BYTES;
+use crate::limits::{ATTACHMENT_BYTES_MAX, PIECE_BYTES};
 use crate::office::OfficeError;
 use crate::wire::{Piece, Refusal};
 
@@ -25,6 +25,20 @@ fn a_piece_of_a_whole_attachment_is_not_read_again() {
     // If it were hashed again, it would be found to be another's and thrown away.
     office.connection().execute("UPDATE blob_pieces SET bytes = x'00'", []).unwrap();
     assert!(office.put_piece(channel, &from, &pieces[0], now).unwrap());
+}
+
+#[test]
+fn an_attachment_is_not_larger_than_one_may_be() {
+    let (mut world, channel, [_, colleague, _]) = three(105);
+    let (device, now) = (world.people[colleague].device, world.now);
+    let office = &mut world.hospitals[1].office;
+    let from = office.speaker(device, channel, now).unwrap().0;
+    let piece = |size| Piece { digest: Digest::of(b"large"), size, number: 0, bytes: vec![0; PIECE_BYTES] };
+    // With what encryption and padding add.
+    let largest = ATTACHMENT_BYTES_MAX + (4 << 20);
+    let refused = office.put_piece(channel, &from, &piece(largest + 1), now);
+    assert!(matches!(refused, Err(OfficeError::Refused(Refusal::TooLarge))), "{refused:?}");
+    assert!(!office.put_piece(channel, &from, &piece(largest), now).unwrap(), "the first piece of many");
 }
 
 #[test]

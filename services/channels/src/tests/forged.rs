@@ -1,12 +1,13 @@
 //! What members, hubs and those who were removed can make up, and what others believe of it.
 
-use openmls::prelude::{KeyPackage, RatchetTreeIn};
+use openmls::prelude::{KeyPackage, MIXED_PLAINTEXT_WIRE_FORMAT_POLICY, MlsGroup, MlsGroupJoinConfig, RatchetTreeIn};
 use openmls_rust_crypto::RustCrypto;
-use semblance_core::attestation::PersonRole;
+use openmls_traits::OpenMlsProvider;
+use semblance_core::attestation::{LeafProof, PersonRole};
 use semblance_core::id::{ChannelId, ParticipantId};
 use semblance_core::random::SeededSource;
+use semblance_core::record::Record;
 use semblance_core::signature::SigningKey;
-use semblance_core::time::Timestamp;
 use tls_codec::{DeserializeBytes, VLBytes};
 
 use super::{now, three, three_and_charter};
@@ -15,9 +16,9 @@ use crate::limits::KEY_PACKAGE_MILLIS;
 use crate::mls;
 use crate::office::{OfficeError, Speaker};
 use crate::provider::{LeafSigner, Provider};
-use crate::store::{MemoryStore, Store};
+use crate::store::{MemoryStore, Store, StoreError};
 use crate::testing::{NETWORK, World};
-use crate::wire::{Admission, Body, Item, Refusal, Submission};
+use crate::wire::{Admission, Body, Commit, Item, Note, Refusal, Submission};
 
 /// A key package of an honest device, and the same with other keys, signed by it once more: as (RFC 9420 sections 7.2 and
 /// 10) encode them.
@@ -44,7 +45,7 @@ impl Forge {
             let provider = Provider::new(rows, &crypto, &random);
             let credential = mls::credential(participant, &signing.verifying_key());
             let made = builder.build(mls::SUITE, &provider, &LeafSigner(&signing), credential).unwrap();
-            Ok::<_, crate::store::StoreError>(made.key_package().clone())
+            Ok::<_, StoreError>(made.key_package().clone())
         });
         let honest = mls::write(&made.unwrap()).unwrap();
         Self { signing, participant, honest }
@@ -59,7 +60,10 @@ impl Forge {
 
     fn with(&self, init_key: Option<&[u8]>, leaf_key: Option<&[u8]>) -> Vec<u8> {
         let key = |given: Option<&[u8]>, at: usize| {
-            given.map_or_else(|| self.honest[at..at + 33].to_vec(), |key| mls::write(&VLBytes::new(key.to_vec())).unwrap())
+            given.map_or_else(
+                || self.honest[at..at + 33].to_vec(),
+                |key| mls::write(&VLBytes::new(key.to_vec())).unwrap(),
+            )
         };
         // No extensions: one byte before the last signature.
         let leaf_end = self.honest.len() - SIGNATURE - 1;
@@ -185,4 +189,70 @@ fn words_from_an_epoch_that_is_over_are_nobodys() {
     assert!(events.iter().any(|event| matches!(event, Event::Removed(_))), "{events:?}");
     let Some(Event::Message(read)) = events.pop() else { panic!("{events:?}") };
     assert_eq!((read.content, read.from), (None, ParticipantId::from_bytes([0; 16])));
+}
+
+/// A commit of a modified device, which adds whom it likes and tells those who join by themselves what it likes.
+fn commit(
+    world: &World,
+    person: usize,
+    channel: ChannelId,
+    add: Option<(Vec<u8>, LeafProof)>,
+    tree: bool,
+) -> Submission {
+    let mut store = world.people[person].client.store().clone();
+    let (crypto, random) = (RustCrypto::default(), SeededSource::new([3; 32]));
+    let leaf = store.rows().find(|(key, _)| **key == [b"cl", channel.as_bytes().as_slice()].concat()).unwrap().1;
+    // After the version and the pseudonym.
+    let signing = SigningKey::from_seed(leaf[17..49].try_into().unwrap());
+    let (package, proof) = add.unzip();
+    let adds = package.map(|bytes| mls::read_key_package(&bytes, &crypto, world.now).unwrap());
+    let made = store.transact(|rows| {
+        let provider = Provider::new(rows, &crypto, &random);
+        let mut group = MlsGroup::load(provider.storage(), &mls::group_id(channel)).unwrap().unwrap();
+        let config = MlsGroupJoinConfig::builder().use_ratchet_tree_extension(tree);
+        let config = config.wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY).build();
+        group.set_configuration(provider.storage(), &config)?;
+        group.set_aad(Note { proofs: proof.into_iter().collect() }.encode());
+        let building = group.commit_builder().force_self_update(adds.is_none()).propose_adds(adds);
+        let building = building.load_psks(provider.storage()).unwrap().create_group_info(true);
+        let built = building.build(provider.rand(), provider.crypto(), &LeafSigner(&signing), |_| true).unwrap();
+        let (commit, welcome, info) = built.stage_commit(&provider).unwrap().into_messages();
+        let write = |message| mls::write(&message).unwrap();
+        let (welcome, group_info) = (welcome.map(|one| mls::write(&one).unwrap()), write(info.unwrap()));
+        Ok::<_, StoreError>(Submission::Commit(Commit { commit: write(commit), welcome, group_info }))
+    });
+    made.unwrap()
+}
+
+#[test]
+fn a_hub_takes_no_commit_after_which_nobody_could_join() {
+    let (mut world, channel, [clinician, colleague, _]) = three(103);
+    let (from, now) = (speaker(&mut world, clinician, channel), world.now);
+    let tree = commit(&world, clinician, channel, None, true);
+    let plain = commit(&world, clinician, channel, None, false);
+    let mut submit = |submission: Submission| {
+        let taken = world.hospitals[1].office.submit(vec![(channel, from.clone(), submission)], &world.facts, now);
+        taken.unwrap().pop().unwrap().map(drop).map_err(|error| error.refusal())
+    };
+    assert_eq!(submit(tree), Err(Refusal::Invalid), "a ratchet tree beside the hub's");
+    assert_eq!(submit(plain), Ok(()), "the same without");
+    // Somebody waits whose key a parent in the tree gets meanwhile.
+    assert!(world.settle(channel, 20));
+    let info = world.hospitals[1].office.rejoin_info(channel, &from, now).unwrap();
+    let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&info.tree).unwrap();
+    let parent = mls::key_of(tree.parents().next().unwrap()).unwrap();
+    let forge = Forge::new(4);
+    let (bad, good) = (forge.with(None, Some(&parent)), forge.with(None, Some(&[6; 32])));
+    let proof = world.prove(clinician, channel, forge.participant, forge.signing.verifying_key());
+    let (home, admission) = (world.hospitals[0].id.clone(), Admission { channel, key_package: good.clone(), proof });
+    let office = &mut world.hospitals[1].office;
+    office.admit(&home, &admission, &world.facts, now).unwrap();
+    for (package, expected) in [(bad, Err(Refusal::Invalid)), (good, Ok(()))] {
+        let commit = commit(&world, colleague, channel, Some((package.clone(), admission.proof.clone())), false);
+        let speaker = speaker(&mut world, colleague, channel);
+        let office = &mut world.hospitals[1].office;
+        office.connection().execute("UPDATE leaves SET key_package = ?1 WHERE state = 'pending'", [package]).unwrap();
+        let taken = office.submit(vec![(channel, speaker, commit)], &world.facts, now).unwrap().pop().unwrap();
+        assert_eq!(taken.map(drop).map_err(|error| error.refusal()), expected);
+    }
 }

@@ -8,15 +8,25 @@ use semblance_core::time::Timestamp;
 use super::three;
 use crate::client::{Client, Content, Event, Phase};
 use crate::driver::{Driver, DriverError, Line};
-use crate::store::MemoryStore;
+use crate::limits::ATTACHMENT_BYTES_MAX;
+use crate::store::{KeyValue, MemoryStore, Readable, Store, StoreError};
 use crate::testing::{NETWORK, World};
 use crate::wire::{Answer, Body, DeviceCall, Facts, Item, Refusal};
 
 /// Has these items and no others, whatever follows from them.
 struct Liar {
     facts: Facts,
+    /// What the hub has.
     items: Vec<Item>,
+    /// What comes by the queue.
+    queue: Vec<(u64, Item)>,
     asked: usize,
+}
+
+impl Liar {
+    fn new(world: &World, items: Vec<Item>) -> Self {
+        Self { facts: world.facts.clone(), items, queue: Vec::new(), asked: 0 }
+    }
 }
 
 impl Line for Liar {
@@ -30,12 +40,13 @@ impl Line for Liar {
             }
             DeviceCall::Admissions(_) => Ok(Answer::Admissions(Vec::new())),
             DeviceCall::Submit(..) => Err(Refusal::WrongEpoch),
+            DeviceCall::Kept(_) => Ok(Answer::Done),
             _ => Err(Refusal::Failed),
         }
     }
 
-    async fn listen(&mut self, _after: u64, _wait: bool) -> Result<Vec<(u64, Item)>, Refusal> {
-        Ok(Vec::new())
+    async fn listen(&mut self, after: u64, _wait: bool) -> Result<Vec<(u64, Item)>, Refusal> {
+        Ok(self.queue.iter().filter(|(position, _)| *position > after).cloned().collect())
     }
 }
 
@@ -64,7 +75,7 @@ fn ask_again(
     let empty = Client::new(MemoryStore::default(), NETWORK, world.random.clone());
     let mut client = std::mem::replace(&mut world.people[clinician].client, empty);
     let next = client.next(channel).unwrap();
-    let line = Liar { facts: world.facts.clone(), items: answer(channel, next), asked: 0 };
+    let line = Liar::new(&world, answer(channel, next));
     let mut driver = Driver::new(client, line, NETWORK, "somebody".to_owned());
     block_on(driver.sync(world.now)).unwrap();
     let troubles = driver.troubles().into_iter().map(|(_, trouble)| trouble.to_string()).collect();
@@ -110,6 +121,78 @@ fn what_came_by_the_queue_meanwhile_is_not_lost_because_the_hub_has_nothing_more
     }
 }
 
+/// A hub that has given a later place away cannot say that nothing follows.
+#[test]
+fn a_place_that_was_seen_is_not_forgotten_because_the_one_before_comes() {
+    for (seed, later, after) in [(106, true, Phase::Broken), (107, false, Phase::Member)] {
+        let (mut world, channel, [clinician, colleague, _]) = three(seed);
+        let next = world.people[clinician].client.next(channel).unwrap();
+        world.say(colleague, channel, "hello").unwrap();
+        world.advance(colleague, channel);
+        world.relay(1);
+        let (device, now) = (world.people[clinician].device, world.now);
+        let queued = world.hospitals[0].office.queue(device, 0, 64, now).unwrap();
+        let hello = queued.into_iter().map(|one| one.item).find(|item| item.sequence == next).unwrap();
+        let far = item(channel, next + 1 + u64::from(later), Body::Message(vec![1]));
+        let mut line = Liar::new(&world, Vec::new());
+        // One that does not come and one that does, and only then the one before them.
+        line.queue = vec![(1, far), (2, item(channel, next + 1, Body::Message(vec![2]))), (3, hello.clone())];
+        if !later {
+            line.queue = vec![(1, hello)];
+        }
+        let empty = Client::new(MemoryStore::default(), NETWORK, world.random.clone());
+        let client = std::mem::replace(&mut world.people[clinician].client, empty);
+        let mut driver = Driver::new(client, line, NETWORK, "somebody".to_owned());
+        block_on(driver.sync(now)).unwrap();
+        assert_eq!(driver.phase(channel).unwrap(), Some(after), "a later place was seen: {later}");
+    }
+}
+
+#[test]
+fn a_file_larger_than_one_may_be_is_not_even_begun() {
+    let (mut world, channel, [clinician, ..]) = three(108);
+    let empty = Client::new(MemoryStore::default(), NETWORK, world.random.clone());
+    let client = std::mem::replace(&mut world.people[clinician].client, empty);
+    let line = Liar::new(&world, Vec::new());
+    let mut driver = Driver::new(client, line, NETWORK, "somebody".to_owned());
+    let bytes = vec![0; ATTACHMENT_BYTES_MAX as usize + 1];
+    let mut attach = |bytes: &[u8]| block_on(driver.attach(channel, ("scan", bytes), world.random.as_ref(), world.now));
+    assert!(matches!(attach(&bytes), Err(DriverError::Refused(Refusal::TooLarge))));
+    assert!(matches!(attach(&bytes[1..]), Err(DriverError::Refused(Refusal::Failed))), "this line takes no pieces");
+}
+
+/// A bit of a disk that has turned concerns the channel whose state it was in, which is joined again.
+#[test]
+fn a_channel_whose_state_cannot_be_read_is_joined_again() {
+    // Everything of the MLS group, and everything of the roster.
+    for (seed, prefix) in [(109, &b"m"[..]), (110, &b"cr"[..])] {
+        let (mut world, channel, [clinician, colleague, _]) = three(seed);
+        let mut store = world.people[clinician].client.store().clone();
+        let damage = store.transact(|rows| {
+            let found = rows.scan(prefix, usize::MAX)?;
+            found.iter().try_for_each(|(key, _)| rows.put(key, b"nonsense"))?;
+            Ok::<_, StoreError>(found.len())
+        });
+        assert!(damage.unwrap() > 2);
+        let line = Liar::new(&world, Vec::new());
+        let client = Client::new(store, NETWORK, world.random.clone());
+        let mut driver = Driver::new(client, line, NETWORK, "somebody".to_owned());
+        block_on(driver.say(channel, &Content::Text("hello".to_owned()), world.now)).unwrap_err();
+        let events = block_on(async {
+            let mut events = driver.sync(world.now).await.unwrap();
+            events.extend(driver.sync(world.now).await.unwrap());
+            events
+        });
+        assert_eq!(events, [(channel, Event::Broken)]);
+        assert_eq!(driver.phase(channel).unwrap(), Some(Phase::Broken));
+        world.people[clinician].client = driver.into_client();
+        assert!(world.settle(channel, 20));
+        assert_eq!(world.phase(clinician, channel), Some(Phase::Member));
+        assert_eq!(world.people[clinician].client.members(channel).unwrap().len(), 3);
+        assert_eq!(world.texts(colleague, channel), ["hello"], "what was to be said is said");
+    }
+}
+
 /// What was read while something was said is told by the next step, once.
 #[test]
 fn what_happens_while_something_is_said_is_told_by_the_next_step() {
@@ -126,8 +209,7 @@ fn what_happens_while_something_is_said_is_told_by_the_next_step() {
     let next = client.next(channel).unwrap();
     let items = world.hospitals[1].office.items(channel, &speaker, next, now).unwrap();
     assert_eq!(items.len(), 1);
-    let mut driver =
-        Driver::new(client, Liar { facts: world.facts.clone(), items, asked: 0 }, NETWORK, "somebody".to_owned());
+    let mut driver = Driver::new(client, Liar::new(&world, items), NETWORK, "somebody".to_owned());
     block_on(driver.say(channel, &Content::Text("and you".to_owned()), now)).unwrap();
     let heard = |events: Vec<(ChannelId, Event)>| {
         let texts = events.into_iter().filter_map(|(_, event)| match event {

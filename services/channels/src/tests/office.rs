@@ -4,7 +4,8 @@ use semblance_core::attestation::PersonRole;
 use semblance_core::id::ChannelId;
 
 use super::{now, three};
-use crate::client::{Client, Content, Phase};
+use crate::client::{Client, ClientError, Content, Phase};
+use crate::limits::{MESSAGE_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::office::{OfficeError, Speaker};
 use crate::store::MemoryStore;
 use crate::testing::{NETWORK, World};
@@ -72,6 +73,21 @@ fn a_device_says_sixty_things_a_minute() {
     world.now = world.now.plus(61_000);
     let waiting = world.people[clinician].client.outgoing(channel).unwrap().pop().unwrap().1;
     assert!(submit(&mut world, channel, from, waiting).is_ok(), "a minute later it goes on");
+}
+
+#[test]
+fn a_message_has_sixty_four_kibibytes_at_most() {
+    let (mut world, channel, [clinician, colleague, _]) = three(104);
+    let from = speaker(&mut world, clinician, channel);
+    let noise = |bytes| Submission::Message(vec![0; bytes]);
+    assert_eq!(submit(&mut world, channel, from.clone(), noise(MESSAGE_BYTES_MAX + 1)), Err(Refusal::TooLarge));
+    assert_eq!(submit(&mut world, channel, from, noise(MESSAGE_BYTES_MAX)), Err(Refusal::Malformed));
+    let longest = "a".repeat(TEXT_BYTES_MAX);
+    let too_long = world.say(clinician, channel, &format!("{longest}a"));
+    assert!(matches!(too_long, Err(ClientError::Content)), "{too_long:?}");
+    world.say(clinician, channel, &longest).unwrap();
+    assert!(world.settle(channel, 20));
+    assert_eq!(world.texts(colleague, channel), [longest]);
 }
 
 #[test]

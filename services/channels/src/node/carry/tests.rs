@@ -9,12 +9,13 @@ use semblance_core::record::Record;
 use semblance_core::signature::SigningKey;
 use semblance_core::time::{ManualClock, Timestamp};
 
+use crate::limits::ITEMS_MAX;
 use crate::node::{ChannelService, Parts, Peers};
 use crate::office::{Delivery, Office};
 use crate::testing::{NETWORK, Nowhere, organisation};
 use crate::wire::{Answer, Body, Facts, HubCall, Item, Refusal};
 
-/// One peer never answers, one takes nothing, and the others take everything.
+/// One peer never answers, one takes nothing, one hears of no revocation, and the others take everything.
 #[derive(Default)]
 struct Streets {
     revoked: Mutex<u32>,
@@ -26,6 +27,7 @@ impl Peers for Streets {
         match (hospital.as_str(), call) {
             ("east", _) => std::future::pending().await,
             ("west", HubCall::Deliver(_)) => Ok(Answer::Number(0)),
+            ("centre", HubCall::Revoke(_)) => Err(Refusal::Failed),
             (_, HubCall::Deliver(deliveries)) => Ok(Answer::Number(deliveries.last().unwrap().0)),
             (_, HubCall::Revoke(_)) => {
                 let mut revoked = self.revoked.lock().unwrap();
@@ -113,6 +115,23 @@ async fn a_hub_that_was_away_hears_later_of_a_device_that_was_lost() {
     let running = service.clone();
     tokio::spawn(async move { running.run(std::future::pending()).await });
     until_none(&office, "SELECT count(*) FROM revocations").await;
+}
+
+/// After each refusal the hub is left alone for longer: with its deliveries in the same errand, they would take minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_a_hub_refuses_keeps_no_delivery_back() {
+    let (service, office) = service();
+    service.register("somebody".to_owned(), PersonRole::Clinician).await.unwrap();
+    let device = service.devices_of("somebody".to_owned()).await.unwrap()[0].0;
+    let sql = "INSERT INTO own_leaves (channel, participant, device, hub, consent, proof, state)
+               VALUES (?1, ?1, ?2, 'centre', ?1, x'00', 'open')";
+    office.lock().unwrap().connection().execute(sql, rusqlite::params![[6_u8; 16], device.as_bytes()]).unwrap();
+    assert!(service.revoke_device(device).await.unwrap());
+    (0..10 * ITEMS_MAX).for_each(|_| put(&office, "centre"));
+    let running = service.clone();
+    tokio::spawn(async move { running.run(std::future::pending()).await });
+    until_none(&office, "SELECT count(*) FROM outbox").await;
+    assert_eq!(count(&office, "SELECT count(*) FROM revocations"), 1, "it is kept until it is heard");
 }
 
 /// A matcher's node has a certificate of the network, too.
