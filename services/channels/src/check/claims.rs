@@ -38,7 +38,8 @@ impl<'a> Claims<'a> {
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &LeafClaim<'a>> {
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &LeafClaim<'a>> {
         self.0.values()
     }
 

@@ -132,12 +132,16 @@ impl Scene<'_> {
         leaves: impl Iterator<Item = Result<Identity, MlsError>>,
         claims: &Claims<'_>,
     ) -> Result<Roster, CheckError> {
-        // Nobody can make a signature in another's name that passes here; one by one if any does not.
-        let proven = self.facts.prove_all(claims.iter());
-        let mut roster = Roster::new();
+        let mut attested = Vec::new();
         for leaf in leaves.take(MEMBERS_MAX + 1) {
             let identity = leaf.map_err(|_| CheckError::Identity)?;
-            let claim = claims.of(identity.0)?;
+            attested.push((identity, claims.of(identity.0)?));
+        }
+        // Nobody can make a signature in another's name that passes here; one by one if any does not. What is said of
+        // anybody who is not in the tree costs nothing.
+        let proven = self.facts.prove_all(attested.iter().map(|(_, claim)| *claim));
+        let mut roster = Roster::new();
+        for (identity, claim) in attested {
             let leaf = match self.check_claim(identity, claim, proven) {
                 Err(CheckError::Consent) => self.prove_ended(claim)?,
                 other => other?,

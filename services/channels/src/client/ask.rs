@@ -146,7 +146,7 @@ impl<S: Store> Client<S> {
     /// The channel is not known, or the store failed.
     pub fn note_missing(&mut self, channel: ChannelId, seen: Option<u64>) -> Result<(), ClientError> {
         let row = self.look(channel, |rows| rows.channel())?;
-        let place = row.next.max(seen.unwrap_or_default()).max(row.missing.unwrap_or_default());
+        let place = seen.unwrap_or(row.next).max(row.missing.unwrap_or_default());
         self.set_missing(channel, row, Some(place))
     }
 

@@ -65,7 +65,7 @@ impl<S: Store, L: Line> Driver<S, L> {
             last = position;
         }
         for (channel, seen) in missing {
-            if self.client.is_missing(channel)? {
+            if seen.is_some() && self.client.is_missing(channel)? {
                 self.client.note_missing(channel, seen)?;
             }
         }

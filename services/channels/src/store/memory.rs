@@ -63,7 +63,7 @@ impl Store for MemoryStore {
         &mut self,
         look: impl FnOnce(&Seen<'_, Self::Rows<'_>>) -> Result<R, E>,
     ) -> Result<R, E> {
-        look(&Seen(&MemoryTransaction { base: &self.rows, changes: RefCell::default() }))
+        look(&Seen::of(&MemoryTransaction { base: &self.rows, changes: RefCell::default() }))
     }
 }
 

@@ -125,18 +125,6 @@ pub trait Store {
     ) -> Result<R, E>;
 }
 
-/// The first key after all keys with a prefix; none if there is no such key.
-fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
-    let mut end = prefix.to_vec();
-    while let Some(last) = end.pop() {
-        if last < u8::MAX {
-            end.push(last + 1);
-            return Some(end);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::{KeyValue, Readable, Row, Seen, Store, StoreError, end_of};
+use super::{KeyValue, Readable, Row, Seen, Store, StoreError};
 
 /// One table of keys and values in a database of its own.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl Store for SqliteStore {
     ) -> Result<R, E> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(StoreError::from)?;
-        look(&Seen(&SqliteRows(&transaction)))
+        look(&Seen::of(&SqliteRows(&transaction)))
     }
 }
 
@@ -132,6 +132,18 @@ impl KeyValue for SqliteRows<'_> {
         self.0.prepare_cached("DELETE FROM rows WHERE key = ?1")?.execute([key])?;
         Ok(())
     }
+}
+
+/// The first key after all keys with a prefix; none if there is no such key.
+fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return Some(end);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use semblance_channels::driver::{Driver, Line};
 use semblance_channels::office::OfficeError;
 use semblance_channels::store::MemoryStore;
 use semblance_channels::testing::NETWORK;
-use semblance_channels::wire::{Answer, DeviceCall, Facts, Item, Refusal};
+use semblance_channels::wire::{Answer, DeviceCall, Item, Refusal};
 use semblance_core::id::ChannelId;
 
 use crate::plan::Fault;
@@ -58,11 +58,7 @@ impl Simulation {
 
     fn answer(&mut self, device: usize, call: DeviceCall) -> Result<Answer, Refusal> {
         match call {
-            DeviceCall::Facts(consents) => {
-                let known = self.world.facts.consents.iter().filter(|(id, _)| consents.contains(id));
-                let consents = known.map(|(id, fact)| (*id, fact.clone())).collect();
-                Ok(Answer::Facts(Facts { hospitals: self.world.facts.hospitals.clone(), consents }))
-            }
+            DeviceCall::Facts(consents) => Ok(Answer::Facts(self.world.facts.about(&consents))),
             DeviceCall::Kept(position) => {
                 let person = &self.world.people[device];
                 self.world.hospitals[person.hospital].office.keep_until(person.device, position);
