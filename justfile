@@ -7,15 +7,16 @@ default:
 check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo clippy -p semblance-channels --no-default-features --lib --locked -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 # The fast tests: the README's second command.
 test:
     cargo test --workspace --locked
 
-# The slow tests: crashes by the dozen, long simulations. Built with optimisation.
+# The slow tests: crashes by the dozen, thousands of walks over damaged files. Built with optimisation.
 slow:
-    cargo test --workspace --locked --release -- --ignored --test-threads=1
+    cargo test --workspace --locked --release --test crashes --test damage -- --ignored --test-threads=1
 
 # Hostile schedules of channels, so many seeds from the first on (the book reports a run of ten thousand).
 simulate seeds="10000" first="0":

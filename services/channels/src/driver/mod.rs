@@ -2,6 +2,7 @@
 //! tests.
 
 mod attachment;
+mod enter;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -175,40 +176,6 @@ impl<S: Store, L: Line> Driver<S, L> {
         self.learn(&BTreeSet::new()).await?;
         let verified = |offer: Offer| offer.charter.verify(self.network, &self.facts).ok().map(|terms| (terms, offer));
         Ok(offers.into_iter().filter_map(verified).collect())
-    }
-
-    /// The person agrees to a channel: the device asks to be let in, or makes its group if it is the first.
-    ///
-    /// # Errors
-    /// It is not offered, or refused.
-    pub async fn join(&mut self, channel: ChannelId, now: Timestamp) -> Result<(), DriverError> {
-        let offers = self.offers().await?;
-        let (_, offer) = offers.into_iter().find(|(terms, _)| terms.channel == channel).ok_or(DriverError::NoOffer)?;
-        self.client.agree(&offer.charter, &self.facts)?;
-        if self.phase(channel)? != Some(Phase::Agreed) {
-            return Ok(());
-        }
-        if self.client.waiting(channel)? == 0 {
-            self.client.say(channel, &Content::Introduce { name: self.name.clone() })?;
-        }
-        self.client.waiting_since(channel, now)?;
-        self.ask_in(channel, now).await.map(drop)
-    }
-
-    /// Asks to be let in; true if the device makes the group because there is none.
-    async fn ask_in(&mut self, channel: ChannelId, now: Timestamp) -> Result<bool, DriverError> {
-        let (participant, leaf_key) = self.client.leaf(channel)?;
-        match self.line.call(DeviceCall::Join { channel, participant, leaf_key }).await? {
-            Answer::Create(proof) => {
-                let claim = proof.claims(self.network).map_err(|_| DriverError::Answer)?;
-                self.learn(&BTreeSet::from([claim.consent])).await?;
-                self.client.create(channel, proof, &self.facts, now)?;
-                self.submit(channel).await?;
-                Ok(true)
-            }
-            Answer::Done => Ok(false),
-            _ => Err(DriverError::Answer),
-        }
     }
 
     /// Says something, and before it the person's name where somebody came in who cannot know it: now if it can be said,

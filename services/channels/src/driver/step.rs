@@ -7,12 +7,12 @@ use semblance_core::time::Timestamp;
 
 use super::{Driver, DriverError, Line, ROUNDS};
 use crate::client::{ClientError, Event, Phase};
-use crate::limits::{FACTS_FRESH_MILLIS, LOOK_MILLIS, REJOIN_MILLIS, WELCOME_MILLIS};
+use crate::limits::{FACTS_FRESH_MILLIS, LOOK_MILLIS, REJOIN_MILLIS};
 use crate::store::Store;
-use crate::wire::{Admission, Answer, DeviceCall, Item, Refusal, Submission};
+use crate::wire::{Admission, Answer, DeviceCall, Item, Refusal};
 
 /// How often an item is given again with fresh facts before it has to wait for the ledger.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 /// Whether these are items of a channel's order, one after another. A hub is asked about its own channel, and has no say
 /// in any other.
@@ -111,7 +111,7 @@ impl<S: Store, L: Line> Driver<S, L> {
 
     /// Fetches from the hub what did not come by the queue. What the hub has no more is lost, and only joining again
     /// helps.
-    async fn catch_up(
+    pub(super) async fn catch_up(
         &mut self,
         channel: ChannelId,
         now: Timestamp,
@@ -152,25 +152,6 @@ impl<S: Store, L: Line> Driver<S, L> {
             }
         }
         Ok(())
-    }
-
-    /// Hands in the commit by which a device joins again. Once the hub has it, it comes by the queue; a device that was
-    /// away too long fetches it.
-    async fn await_own(
-        &mut self,
-        channel: ChannelId,
-        now: Timestamp,
-        happened: &mut Vec<(ChannelId, Event)>,
-    ) -> Result<(), DriverError> {
-        self.submit(channel).await?;
-        let outgoing = self.client.outgoing(channel)?;
-        let under_way = outgoing.iter().any(|(_, submission)| matches!(submission, Submission::Commit(_)));
-        let lately = self.rejoined.get(&channel).is_some_and(|at| now.distance(*at) < REJOIN_MILLIS);
-        if under_way || lately || self.phase(channel)? != Some(Phase::Rejoining) {
-            return Ok(());
-        }
-        self.rejoined.insert(channel, now);
-        self.catch_up(channel, now, happened).await
     }
 
     /// Does what is this device's turn in a channel: fetch what is missing, join again, commit for those who wait, say
@@ -260,20 +241,6 @@ impl<S: Store, L: Line> Driver<S, L> {
         Ok(())
     }
 
-    /// A device that agreed and is not in: it waits to be added. If that takes long, or the way in was lost, it asks again
-    /// and comes in by itself.
-    async fn knock(&mut self, channel: ChannelId, now: Timestamp) -> Result<(), DriverError> {
-        let since = self.client.waiting_since(channel, now)?;
-        let lost = self.client.is_missing(channel)?;
-        if !lost && now.distance(since) < WELCOME_MILLIS {
-            return Ok(());
-        }
-        if !self.ask_in(channel, now).await? {
-            self.rejoin(channel, now).await?;
-        }
-        Ok(())
-    }
-
     /// Hands in what is on its way. What one says comes in the order in which one said it: nothing overtakes what
     /// waits.
     ///
@@ -291,31 +258,6 @@ impl<S: Store, L: Line> Driver<S, L> {
                     Refusal::Ended | Refusal::NotMember => Err(refusal.into()),
                     _ => Ok(()),
                 };
-            }
-        }
-        Ok(())
-    }
-
-    /// Joins again by itself, not more often than every few seconds: two copies of one device would do nothing else.
-    ///
-    /// # Errors
-    /// The hub refuses or is away.
-    pub async fn rejoin(&mut self, channel: ChannelId, now: Timestamp) -> Result<(), DriverError> {
-        // What was said before and not answered is answered now, or it would be said twice.
-        self.submit(channel).await?;
-        if self.rejoined.get(&channel).is_some_and(|at| now.distance(*at) < REJOIN_MILLIS) {
-            return Ok(());
-        }
-        let Answer::Rejoin(info) = self.line.call(DeviceCall::Rejoin(channel)).await? else {
-            return Err(DriverError::Answer);
-        };
-        self.rejoined.insert(channel, now);
-        for _ in 0..TRIES {
-            match self.client.rejoin(channel, &info, None, &self.facts, now) {
-                Ok(()) => return self.submit(channel).await,
-                Err(ClientError::Behind(consents)) => self.learn(&consents.into_iter().collect()).await?,
-                Err(ClientError::Charter(_)) => self.learn(&BTreeSet::new()).await?,
-                Err(error) => return Err(error.into()),
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 //! HPKE's ephemeral keys are drawn by the cryptography itself, from the system; everything else is drawn from the
 //! source that is passed in.
 
+mod layout;
 mod state;
 
 use openmls_rust_crypto::RustCrypto;

@@ -1,14 +1,14 @@
-//! The state of MLS groups as rows: a label, the MessagePack bytes of what openmls asks by, and of what it keeps.
+//! The state of MLS groups as rows.
 
 use std::cell::RefCell;
 
 use openmls::prelude::GroupId;
 use openmls_traits::storage::{CURRENT_VERSION as VERSION, StorageProvider, traits};
-use rmp_serde::config::BytesMode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use super::layout::{Label, encode, key, prefixes_of};
 use crate::store::{KeyValue, StoreError};
 
 /// openmls's storage over rows of our own.
@@ -19,52 +19,6 @@ pub struct MlsState<'a, K> {
     rows: &'a K,
     failed: RefCell<Option<StoreError>>,
 }
-
-/// One for each kind of thing openmls keeps; the number is part of stored keys and never changes its meaning.
-#[derive(Clone, Copy)]
-enum Label {
-    JoinConfig = 1,
-    OwnLeafNodes = 2,
-    ProposalRefs = 3,
-    Proposal = 4,
-    Tree = 5,
-    TranscriptHash = 6,
-    Context = 7,
-    ConfirmationTag = 8,
-    GroupState = 9,
-    MessageSecrets = 10,
-    ResumptionPsks = 11,
-    OwnLeafIndex = 12,
-    EpochSecrets = 13,
-    SignatureKey = 14,
-    EncryptionKey = 15,
-    EpochKeys = 16,
-    KeyPackage = 17,
-    Psk = 18,
-}
-
-/// What is kept of a group, under its name or a tuple that begins with it.
-const GROUP_LABELS: [Label; 14] = [
-    Label::JoinConfig,
-    Label::OwnLeafNodes,
-    Label::ProposalRefs,
-    Label::Proposal,
-    Label::Tree,
-    Label::TranscriptHash,
-    Label::Context,
-    Label::ConfirmationTag,
-    Label::GroupState,
-    Label::MessageSecrets,
-    Label::ResumptionPsks,
-    Label::OwnLeafIndex,
-    Label::EpochSecrets,
-    Label::EpochKeys,
-];
-
-/// Bytes that most values fit in.
-const ROOM: usize = 4096;
-/// First byte of every key of MLS state.
-pub(crate) const MLS_ROWS: u8 = b'm';
 
 impl<'a, K: KeyValue> MlsState<'a, K> {
     pub(crate) const fn new(rows: &'a K) -> Self {
@@ -109,14 +63,9 @@ impl<'a, K: KeyValue> MlsState<'a, K> {
 
     /// Forgets all that is kept of a group, whether it can be read or not.
     pub(crate) fn forget_group(&self, group: &GroupId) -> Result<(), StoreError> {
-        let id = id_bytes(group)?;
-        for label in GROUP_LABELS {
-            // Alone, or as the first of two or three.
-            for tuple in [&[][..], &[0x92], &[0x93]] {
-                let prefix = [&[MLS_ROWS, label as u8], tuple, &id].concat();
-                for (key, _) in self.rows.scan(&prefix, usize::MAX)? {
-                    self.rows.delete(&key)?;
-                }
+        for prefix in prefixes_of(group)? {
+            for (key, _) in self.rows.scan(&prefix, usize::MAX)? {
+                self.rows.delete(&key)?;
             }
         }
         Ok(())
@@ -125,60 +74,6 @@ impl<'a, K: KeyValue> MlsState<'a, K> {
     fn proposal_refs<R: DeserializeOwned>(&self, group: &impl Serialize) -> Result<Vec<R>, StoreError> {
         Ok(self.read(Label::ProposalRefs, group)?.unwrap_or_default())
     }
-}
-
-fn encode(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    let mut bytes = Wiped(Zeroizing::new(Vec::with_capacity(ROOM)));
-    // With names, so that a version of openmls that adds a field can still read what an earlier one wrote; keys and
-    // the like as bytes, not as lists of numbers.
-    let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_bytes(BytesMode::ForceIterables);
-    value.serialize(&mut serializer).map_err(|error| StoreError::Encode(error.to_string()))?;
-    Ok(bytes.0)
-}
-
-/// Bytes that leave no copy behind where they need more room.
-struct Wiped(Zeroizing<Vec<u8>>);
-
-impl Wiped {
-    #[cold]
-    fn grow(&mut self, needed: usize) {
-        let mut roomier = Zeroizing::new(Vec::with_capacity(2 * needed));
-        roomier.extend_from_slice(&self.0);
-        self.0 = roomier;
-    }
-}
-
-// The serializer writes a few bytes at a time.
-impl std::io::Write for Wiped {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.write_all(bytes).map(|()| bytes.len())
-    }
-
-    #[inline]
-    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        let needed = self.0.len() + bytes.len();
-        if needed > self.0.capacity() {
-            self.grow(needed);
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-fn key(label: Label, id: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    let mut key = vec![MLS_ROWS, label as u8];
-    key.extend_from_slice(&id_bytes(id)?);
-    Ok(key)
-}
-
-/// As it always was: a key that is written in another way is not found any more.
-fn id_bytes(id: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    rmp_serde::to_vec_named(id).map_err(|error| StoreError::Encode(error.to_string()))
 }
 
 /// One value under one id: the three methods, with the type parameters in the order in which openmls has them.
@@ -401,36 +296,5 @@ impl<K: KeyValue> MlsState<'_, K> {
     fn raw_leaves(&self, group: &impl Serialize) -> Result<Vec<Zeroizing<Vec<u8>>>, StoreError> {
         let leaves: Vec<Vec<u8>> = self.read(Label::OwnLeafNodes, group)?.unwrap_or_default();
         Ok(leaves.into_iter().map(Zeroizing::new).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use openmls::prelude::GroupId;
-
-    use super::*;
-
-    /// What is stored is found by these bytes for ever.
-    #[test]
-    fn keys_stay_as_they_were_written() {
-        let key = key(Label::Tree, &GroupId::from_slice(&[1, 200])).unwrap();
-        assert_eq!(key, [b"m\x05\x81\xa5value\x81\xa3vec\x92\x01\xcc\xc8".as_slice()].concat());
-    }
-
-    #[test]
-    fn values_are_read_as_bytes_and_as_the_lists_that_were_written_before() {
-        let group = GroupId::from_slice(&[200; 9]);
-        let before = rmp_serde::to_vec_named(&group).unwrap();
-        let now = encode(&group).unwrap();
-        assert!(now.len() < before.len());
-        for bytes in [before.as_slice(), now.as_slice()] {
-            assert_eq!(rmp_serde::from_slice::<GroupId>(bytes).unwrap(), group);
-        }
-    }
-
-    #[test]
-    fn a_long_value_is_written_whole() {
-        let value: Vec<u32> = (0..5000).collect();
-        assert_eq!(rmp_serde::from_slice::<Vec<u32>>(&encode(&value).unwrap()).unwrap(), value);
     }
 }

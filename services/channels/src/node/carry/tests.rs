@@ -64,6 +64,17 @@ fn put(office: &Mutex<Office>, peer: &str) {
     office.lock().unwrap().connection().execute(sql, row).unwrap();
 }
 
+/// A device with a part in a channel of this hub is lost.
+async fn lose_device(service: &ChannelService, office: &Mutex<Office>, hub: &str) {
+    service.register("somebody".to_owned(), PersonRole::Clinician).await.unwrap();
+    let device = service.devices_of("somebody".to_owned()).await.unwrap()[0].0;
+    let sql = "INSERT INTO own_leaves (channel, participant, device, hub, consent, proof, state)
+               VALUES (?1, ?1, ?2, ?3, ?1, x'00', 'open')";
+    let row = rusqlite::params![[6_u8; 16], device.as_bytes(), hub];
+    office.lock().unwrap().connection().execute(sql, row).unwrap();
+    assert!(service.revoke_device(device).await.unwrap());
+}
+
 fn count(office: &Mutex<Office>, sql: &str) -> i64 {
     office.lock().unwrap().connection().query_row(sql, [], |row| row.get(0)).unwrap()
 }
@@ -105,12 +116,7 @@ async fn a_peer_that_hangs_keeps_no_other_waiting() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_was_away_hears_later_of_a_device_that_was_lost() {
     let (service, office) = service();
-    service.register("somebody".to_owned(), PersonRole::Clinician).await.unwrap();
-    let device = service.devices_of("somebody".to_owned()).await.unwrap()[0].0;
-    let sql = "INSERT INTO own_leaves (channel, participant, device, hub, consent, proof, state)
-               VALUES (?1, ?1, ?2, 'south', ?1, x'00', 'open')";
-    office.lock().unwrap().connection().execute(sql, rusqlite::params![[6_u8; 16], device.as_bytes()]).unwrap();
-    assert!(service.revoke_device(device).await.unwrap());
+    lose_device(&service, &office, "south").await;
     assert_eq!(count(&office, "SELECT count(*) FROM revocations"), 1, "kept until the hub has heard it");
     let running = service.clone();
     tokio::spawn(async move { running.run(std::future::pending()).await });
@@ -121,12 +127,7 @@ async fn a_hub_that_was_away_hears_later_of_a_device_that_was_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_that_a_hub_refuses_keeps_no_delivery_back() {
     let (service, office) = service();
-    service.register("somebody".to_owned(), PersonRole::Clinician).await.unwrap();
-    let device = service.devices_of("somebody".to_owned()).await.unwrap()[0].0;
-    let sql = "INSERT INTO own_leaves (channel, participant, device, hub, consent, proof, state)
-               VALUES (?1, ?1, ?2, 'centre', ?1, x'00', 'open')";
-    office.lock().unwrap().connection().execute(sql, rusqlite::params![[6_u8; 16], device.as_bytes()]).unwrap();
-    assert!(service.revoke_device(device).await.unwrap());
+    lose_device(&service, &office, "centre").await;
     (0..10 * ITEMS_MAX).for_each(|_| put(&office, "centre"));
     let running = service.clone();
     tokio::spawn(async move { running.run(std::future::pending()).await });
