@@ -82,7 +82,7 @@ async fn an_answer_that_comes_twice_harms_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_answer_is_nobodys() {
     let server = server().await;
-    let peer = peer(&server, once(Type::GetState, Behaviour::Slow(PATIENCE + Duration::from_millis(1)))).await;
+    let peer = peer(&server, once(Type::GetState, Behaviour::Slow(PATIENCE * 3 / 2))).await;
     // A contract that goes on after a failure hears no more.
     let response = peer.invoke(&call("go_on_after_a_failure", 1)).await.unwrap().response().unwrap();
     assert_eq!(response.payload, [1, 1]);
