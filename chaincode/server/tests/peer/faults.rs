@@ -1,6 +1,6 @@
 //! What a misbehaving peer can spoil: one transaction, and no more.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use semblance_chaincode::testing::{Behaviour, FakePeer, Faults, message};
 use semblance_fabric::proto::protos::chaincode_message::Type;
