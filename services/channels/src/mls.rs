@@ -1,6 +1,7 @@
 //! How openmls is set up: one cipher suite, handshakes in the open, messages encrypted and padded, and the hub as an
 //! external sender.
 
+use openmls::messages::group_info::VerifiableGroupInfo;
 use openmls::prelude::{
     BasicCredential, Capabilities, Ciphersuite, Credential, CredentialType, CredentialWithKey, ExtensionType,
     ExternalSender, GroupId, KeyPackage, KeyPackageIn, LeafNode, MIXED_PLAINTEXT_WIRE_FORMAT_POLICY,
@@ -14,7 +15,7 @@ use semblance_core::time::Timestamp;
 use tls_codec::{DeserializeBytes, Serialize, VLBytes};
 use x25519_dalek::{PublicKey, StaticSecret};
 
-use crate::limits::{KEY_PACKAGE_BYTES_MAX, KEY_PACKAGE_MILLIS, PADDING};
+use crate::limits::{CLOCK_SKEW_MILLIS, KEY_PACKAGE_BYTES_MAX, KEY_PACKAGE_MILLIS, PADDING, QUEUE_MILLIS};
 
 /// X25519, AES-128-GCM, SHA-256, Ed25519 (RFC 9420 section 17.1, suite 1).
 pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
@@ -267,11 +268,48 @@ pub fn check_package(package: &KeyPackage, now: Timestamp) -> Result<(), MlsErro
     if lifetime.not_after() <= now.millis() / 1000 {
         return Err(error("has expired"));
     }
+    // A member whose clock is behind would not follow who adds it.
+    if lifetime.not_before().saturating_add(CLOCK_SKEW_MILLIS / 1000) > now.millis() / 1000 {
+        return Err(error("is not to be used yet"));
+    }
     if !is_plain(package.leaf_node()) || !is_usable(&key_of(package.hpke_init_key())?) {
         return Err(error("with other capabilities, more extensions or worse keys than ours"));
     }
     let (_, key) = identity_of(package.leaf_node())?;
     VerifyingKey::from_bytes(&key).map(drop).map_err(|_| MlsError { what: "leaf", why: "its key is no Ed25519 key" })
+}
+
+/// Whether a key package may be added now. Members may sleep for as long as a queue holds, and openmls looks at its lifetime
+/// again when they follow: one that ran out meanwhile would break them.
+#[must_use]
+pub fn outlasts_queues(package: &KeyPackage, now: Timestamp) -> bool {
+    package.life_time().not_after() > now.plus(QUEUE_MILLIS).millis() / 1000
+}
+
+/// The keys that a key package brings, none of which may be in a tree that takes it: the leaf's and the one to join by.
+///
+/// # Errors
+/// One is not in its form.
+pub fn keys_of(package: &KeyPackage) -> Result<[Vec<u8>; 2], MlsError> {
+    Ok([key_of(package.leaf_node().encryption_key())?, key_of(package.hpke_init_key())?])
+}
+
+/// Whether a GroupInfo holds what is needed to join by oneself and nothing else: a ratchet tree in it would be taken for
+/// the group's.
+#[must_use]
+pub fn is_to_join_by(info: &VerifiableGroupInfo) -> bool {
+    let key = info.extensions().external_pub().map(|found| key_of(found.external_pub()));
+    info.extensions().iter().count() == 1 && key.is_some_and(|key| key.is_ok_and(|key| is_usable(&key)))
+}
+
+/// Whether a group is in the state that a GroupInfo speaks of: the tag is made with the epoch's secrets, which no other
+/// group has.
+#[must_use]
+pub fn is_at(group: &PublicGroup, info: &[u8]) -> bool {
+    let Ok(MlsMessageBodyIn::GroupInfo(read)) = read_message(info) else { return false };
+    let tag = end_of_group_info(info).map(|(tag, _)| tag);
+    let kept = write(group.confirmation_tag());
+    read.group_context() == group.group_context() && tag.is_some_and(|tag| kept.is_ok_and(|kept| kept.ends_with(&tag)))
 }
 
 /// The confirmation tag and the signer's leaf in the bytes of a GroupInfo message of our suite, which end with them and

@@ -51,6 +51,9 @@ pub fn check_commit(
             Proposal::Add(add) => {
                 let package = add.key_package();
                 mls::check_package(package, scene.at).map_err(|_| CheckError::KeyPackage)?;
+                if !mls::outlasts_queues(package, scene.at) {
+                    return Err(CheckError::KeyPackage);
+                }
                 let leaf = package.leaf_node();
                 change.added.push(check_added(scene, before, leaf, claims)?);
             }

@@ -55,17 +55,10 @@ impl<S: Store> Client<S> {
             return Ok(false);
         }
         match self.next_step(channel, &row, admissions, facts, now) {
-            Err(ClientError::Mls(_)) if !admissions.is_empty() => {}
-            other => return other,
+            // Whoever waits with a leaf that cannot be added keeps nobody from speaking or from removing others.
+            Err(ClientError::Mls(_)) if !admissions.is_empty() => self.next_step(channel, &row, &[], facts, now),
+            other => other,
         }
-        // Whoever waits with a leaf that cannot be added keeps nobody out, and nobody from speaking or removing others.
-        for one in admissions.chunks(1) {
-            match self.next_step(channel, &row, one, facts, now) {
-                Ok(false) | Err(ClientError::Mls(_)) => {}
-                other => return other,
-            }
-        }
-        self.next_step(channel, &row, &[], facts, now)
     }
 
     fn next_step(
@@ -143,6 +136,9 @@ impl<K: KeyValue> Desk<'_, K> {
             let Ok(package) = mls::read_key_package(&admission.key_package, self.provider.crypto(), now) else {
                 continue;
             };
+            if !mls::outlasts_queues(&package, now) {
+                continue;
+            }
             let identity = mls::identity_of(package.leaf_node())?;
             let claim = read_claim(&admission.proof, self.network);
             let proven = claim.is_ok_and(|claim| scene.check_leaf(identity, &claim).is_ok());
@@ -229,7 +225,7 @@ impl Taken {
     /// Takes what a key package brings, unless any of it is taken.
     fn take(&mut self, package: &KeyPackage) -> Result<bool, MlsError> {
         let mut brings = names(package.leaf_node())?.to_vec();
-        brings.push(mls::key_of(package.hpke_init_key())?);
+        brings.extend(mls::keys_of(package)?);
         let different = brings.iter().collect::<BTreeSet<_>>().len() == brings.len();
         let free = different && brings.iter().all(|one| !self.0.contains(one));
         if free {
@@ -239,6 +235,6 @@ impl Taken {
     }
 }
 
-fn names(leaf: &LeafNode) -> Result<[Vec<u8>; 3], MlsError> {
-    Ok([mls::write(leaf.credential())?, mls::write(leaf.signature_key())?, mls::key_of(leaf.encryption_key())?])
+fn names(leaf: &LeafNode) -> Result<[Vec<u8>; 2], MlsError> {
+    Ok([mls::write(leaf.credential())?, mls::write(leaf.signature_key())?])
 }

@@ -24,14 +24,19 @@ pub struct Member {
 }
 
 impl<S: Store> Client<S> {
-    /// The channels that the person agreed to, and how far each is.
+    /// The channels that the person agreed to, and how far each is; broken if that cannot be read.
     ///
     /// # Errors
     /// The store failed.
     pub fn channels(&mut self) -> Result<Vec<(ChannelId, Phase)>, ClientError> {
         self.store.look(|kv| {
             let ids = rows::channels(kv)?;
-            ids.into_iter().map(|id| Ok((id, Rows::new(kv, id).channel()?.phase))).collect()
+            let phase = |id| match Rows::new(kv, id).channel() {
+                Ok(row) => Ok((id, row.phase)),
+                Err(error) if error.is_of_store() => Err(error),
+                Err(_) => Ok((id, Phase::Broken)),
+            };
+            ids.into_iter().map(phase).collect()
         })
     }
 

@@ -143,20 +143,16 @@ impl<S: Store> Client<S> {
     pub(super) fn drop_group(&mut self, channel: ChannelId, after: Phase) -> Result<(), ClientError> {
         self.groups.remove(&channel);
         self.without_group(channel, |desk| {
-            match desk.load_group() {
-                Ok(Some(mut group)) => group.delete(desk.provider.storage())?,
-                Ok(None) => {}
-                Err(ClientError::Store(error)) if error.is_damage() => {
-                    desk.provider.storage().forget_group(&mls::group_id(channel))?;
-                }
-                Err(error) => return Err(error),
-            }
+            desk.provider.storage().forget_group(&mls::group_id(channel))?;
             desk.rows.clear_changes()?;
             if after == Phase::Removed {
                 desk.rows.clear_said()?;
             }
             let row = desk.rows.channel()?;
-            Ok(desk.rows.set_channel(&ChannelRow { phase: after, missing: None, ..row })?)
+            // Without its leaf a device cannot come back by itself, only be let in anew.
+            let lost = matches!(desk.rows.own_leaf(), Err(error) if error.is_damage());
+            let phase = if lost { Phase::Removed } else { after };
+            Ok(desk.rows.set_channel(&ChannelRow { phase, missing: None, ..row })?)
         })
     }
 }

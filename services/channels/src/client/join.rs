@@ -66,6 +66,10 @@ impl<K: KeyValue> Desk<'_, K> {
         let (participant, _) = mls::identity_of(own)?;
         let leaf = self.take_leaf(claims.of(participant)?)?;
         let group = staged.into_group(&self.provider).map_err(ClientError::mls)?;
+        // Whoever adds could have made up the epoch, or a group of its own.
+        if !mls::is_at(group.public_group(), &package.group_info) {
+            return Err(MlsError { what: "welcome", why: "to another group than the hub's" }.into());
+        }
         self.set_roster(roster)?;
         self.rows.set_own_leaf(&leaf)?;
         self.rows.clear_changes()?;
@@ -84,6 +88,9 @@ impl<K: KeyValue> Desk<'_, K> {
             .map_err(|_| MlsError { what: "ratchet tree", why: "not in its form" })?;
         let processed = ProcessedWelcome::new_from_welcome(&self.provider, &mls::join_config(), welcome)
             .map_err(ClientError::mls)?;
+        if processed.unverified_group_info().extensions().ratchet_tree().is_some() {
+            return Err(MlsError { what: "welcome", why: "with a ratchet tree beside the hub's" }.into());
+        }
         // A leaf that joined long ago and never committed still carries its key package's lifetime, which is over.
         JoinBuilder::new(&self.provider, processed)
             .with_ratchet_tree(tree)

@@ -161,7 +161,15 @@ impl<S: Store> Client<S> {
     pub fn agree(&mut self, charter: &Charter, facts: &Facts) -> Result<Terms, ClientError> {
         let terms = charter.verify(self.network, facts)?;
         self.without_group(terms.channel, |desk| {
-            let known = desk.rows.find_channel()?;
+            let known = match desk.rows.find_channel() {
+                // It begins anew, and says what is still to be said.
+                Err(error) if error.is_damage() => {
+                    desk.rows.clear_changes()?;
+                    let said = desk.rows.waiting()?.last().map_or(0, |(said, _)| said.saturating_add(1));
+                    Some(ChannelRow { said, ..ChannelRow::agreed(charter.clone()) })
+                }
+                known => known?,
+            };
             let row = known.unwrap_or_else(|| ChannelRow::agreed(charter.clone()));
             // Who left, or was let go, may come back as somebody new.
             let phase = if row.phase == Phase::Removed { Phase::Agreed } else { row.phase };
@@ -228,7 +236,7 @@ impl<S: Store> Client<S> {
         let result = self.without_group(channel, |desk| {
             let group = match &mut group {
                 Some(group) => group,
-                none => none.insert(desk.load_group()?.ok_or(ClientError::Phase)?),
+                none => none.insert(desk.load_group()?.ok_or_else(|| StoreError::Damaged("no group".to_owned()))?),
             };
             step(group, desk)
         });

@@ -113,8 +113,11 @@ impl<K: KeyValue> Desk<'_, K> {
         let context = group_info.group_context();
         if mls::channel_of(context.group_id()) != Some(self.channel)
             || !mls::is_of_hub(context.extensions(), &terms.hub_key)
+            || !mls::is_to_join_by(&group_info)
         {
-            return Err(MlsError { what: "group info", why: "of another channel or hub" }.into());
+            return Err(
+                MlsError { what: "group info", why: "of another channel or hub, or with more than is needed" }.into()
+            );
         }
         if context.epoch().as_u64() < row.epoch {
             return Err(MlsError { what: "group info", why: "of an epoch that this device has left behind" }.into());

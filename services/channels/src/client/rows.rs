@@ -184,11 +184,17 @@ impl<K: KeyValue> Rows<'_, K> {
     }
 
     /// Forgets what was made with a group that is gone. Messages stay: the hub may have taken them, and says so when
-    /// it sees the same bytes again.
+    /// it sees the same bytes again. What cannot be read is of no use, and would stand in the way for ever.
     pub(super) fn clear_changes(&self) -> Result<(), StoreError> {
-        let outgoing = self.outgoing()?.into_iter();
-        let mut changes = outgoing.filter(|(_, one)| !matches!(one.submission, Submission::Message(_)));
-        changes.try_for_each(|(key, _)| self.remove_outgoing(key))
+        self.forget(b'o', |bytes| !matches!(decode(bytes), Ok(Outgoing { submission: Submission::Message(_), .. })))?;
+        self.forget(b'w', |bytes| decode::<Content>(bytes).is_err())
+    }
+
+    /// Forgets the rows of one kind whose bytes are so.
+    fn forget(&self, kind: u8, is_so: impl Fn(&[u8]) -> bool) -> Result<(), StoreError> {
+        let found = self.rows.scan(&self.key(kind, &[]), usize::MAX)?;
+        let found = found.into_iter().map(|(key, bytes)| (key, Zeroizing::new(bytes)));
+        found.filter(|(_, bytes)| is_so(bytes)).try_for_each(|(key, _)| self.rows.delete(&key))
     }
 
     /// Forgets what the hub took before this device joined again: it has its place, and does not come any more.
@@ -202,8 +208,8 @@ impl<K: KeyValue> Rows<'_, K> {
 
     /// Forgets everything that was to be said.
     pub(super) fn clear_said(&self) -> Result<(), StoreError> {
-        self.outgoing()?.into_iter().try_for_each(|(key, _)| self.remove_outgoing(key))?;
-        self.waiting()?.into_iter().try_for_each(|(said, _)| self.remove_waiting(said))
+        self.forget(b'o', |_| true)?;
+        self.forget(b'w', |_| true)
     }
 
     pub(super) fn add_waiting(&self, number: u64, content: &Content) -> Result<(), StoreError> {

@@ -52,9 +52,11 @@ impl<S: Store, L: Line> Driver<S, L> {
     pub(super) async fn knock(&mut self, channel: ChannelId, now: Timestamp) -> Result<(), DriverError> {
         let since = self.client.waiting_since(channel, now)?;
         let lost = self.client.is_missing(channel)?;
-        if !lost && now.distance(since) < WELCOME_MILLIS {
+        let lately = self.knocked.get(&channel).is_some_and(|at| now.distance(*at) < REJOIN_MILLIS);
+        if lately || (!lost && now.distance(since) < WELCOME_MILLIS) {
             return Ok(());
         }
+        self.knocked.insert(channel, now);
         if !self.ask_in(channel, now).await? {
             self.rejoin(channel, now).await?;
         }

@@ -75,6 +75,8 @@ pub struct Driver<S, L> {
     looked: BTreeMap<ChannelId, Timestamp>,
     /// When each channel was joined again by itself.
     rejoined: BTreeMap<ChannelId, Timestamp>,
+    /// When each channel was last asked for a way in.
+    knocked: BTreeMap<ChannelId, Timestamp>,
     troubles: Vec<(ChannelId, DriverError)>,
     /// Up to which place the node was told that everything is kept.
     told: u64,
@@ -95,6 +97,7 @@ impl<S: Store, L: Line> Driver<S, L> {
             learned: BTreeMap::new(),
             looked: BTreeMap::new(),
             rejoined: BTreeMap::new(),
+            knocked: BTreeMap::new(),
             troubles: Vec::new(),
             told: 0,
             unheard: Vec::new(),
@@ -126,9 +129,14 @@ impl<S: Store, L: Line> Driver<S, L> {
             return Err(error);
         }
         let damaged = matches!(error, DriverError::Client(ClientError::Store(_)));
-        if damaged && self.phase(channel)? == Some(Phase::Member) {
-            let lost = self.client.lost(channel)?;
-            self.unheard.extend(lost.into_iter().map(|event| (channel, event)));
+        let inside = [Phase::Creating, Phase::Member, Phase::Rejoining];
+        if damaged && self.phase(channel)?.is_some_and(|phase| inside.contains(&phase)) {
+            match self.client.lost(channel) {
+                Ok(lost) => self.unheard.extend(lost.into_iter().map(|event| (channel, event))),
+                Err(error) if error.is_of_store() => return Err(error.into()),
+                // What it was called for remains its trouble.
+                Err(_) => {}
+            }
         }
         self.troubles.retain(|(one, _)| *one != channel);
         self.troubles.push((channel, error));
@@ -232,8 +240,10 @@ impl<S: Store, L: Line> Driver<S, L> {
                 match self.advance(channel, now, happened).await {
                     Ok(()) => {}
                     Err(DriverError::Refused(Refusal::Ended | Refusal::NotMember)) => {
-                        let events = self.client.turned_away(channel)?;
-                        happened.extend(events.into_iter().map(|event| (channel, event)));
+                        match self.client.turned_away(channel) {
+                            Ok(events) => happened.extend(events.into_iter().map(|event| (channel, event))),
+                            Err(error) => self.pass_over(channel, error.into())?,
+                        }
                     }
                     Err(error) => self.pass_over(channel, error)?,
                 }

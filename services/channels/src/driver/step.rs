@@ -56,18 +56,14 @@ impl<S: Store, L: Line> Driver<S, L> {
             if !taken {
                 // At once, since the next item's place in the queue is noted with it; further places all together.
                 let seen = place(&item);
-                let further = missing.insert(item.channel, seen).map(|before| before.max(seen));
-                match further {
-                    None => self.client.note_missing(item.channel, seen)?,
-                    Some(further) => _ = missing.insert(item.channel, further),
-                }
+                let known: &mut Option<u64> = missing.entry(item.channel).or_default();
+                *known = seen.max(*known);
+                self.note_missing(item.channel, seen, true)?;
             }
             last = position;
         }
         for (channel, seen) in missing {
-            if seen.is_some() && self.client.is_missing(channel)? {
-                self.client.note_missing(channel, seen)?;
-            }
+            self.note_missing(channel, seen, false)?;
         }
         self.client.set_kept(last)?;
         // Said again if it was lost with the connection, or with an earlier program.
@@ -76,6 +72,19 @@ impl<S: Store, L: Line> Driver<S, L> {
             self.told = last;
         }
         Ok(last != kept)
+    }
+
+    /// Notes that something is missing, if nothing is yet; or the last place that was seen, if it is still to come.
+    fn note_missing(&mut self, channel: ChannelId, seen: Option<u64>, first: bool) -> Result<(), DriverError> {
+        let client = &mut self.client;
+        let noted = client.is_missing(channel).and_then(|known| {
+            let news = if first { !known } else { known && seen >= Some(client.next(channel)?) };
+            if news { client.note_missing(channel, seen) } else { Ok(()) }
+        });
+        match noted {
+            Err(error) => self.pass_over(channel, error.into()),
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Gives an item to the client, with fresh facts where it needs them; false if it cannot be taken now.

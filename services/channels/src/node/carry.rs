@@ -140,7 +140,14 @@ impl ChannelService {
         loop {
             tokio::select! {
                 () = self.inner.outbound.notified() => {}
-                Some(Ok((visit, ended))) = round.under_way.join_next() => round.note(visit, ended),
+                Some(ended) = round.under_way.join_next() => match ended {
+                    Ok((visit, ended)) => round.note(visit, ended),
+                    // Whose it was is not told; nobody is left out for ever because of it.
+                    Err(error) => {
+                        tracing::error!(%error, "an errand at another hospital broke off");
+                        round = Round::default();
+                    }
+                },
             }
             let waiting = self.glance(|office, now| Ok((office.peers(now)?, office.hubs_to_tell(now)?))).await;
             let Ok((peers, hubs)) = waiting else { continue };

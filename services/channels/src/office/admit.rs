@@ -1,6 +1,7 @@
 //! The hub is handed a device that its own hospital lets in, and keeps it until a member adds it.
 
-use openmls::prelude::KeyPackage;
+use std::collections::BTreeSet;
+
 use semblance_core::attestation::LeafAttestation;
 use semblance_core::id::{ChannelId, OrganisationId, ParticipantId};
 use semblance_core::time::Timestamp;
@@ -9,10 +10,12 @@ use super::channel::damaged;
 use super::leaf::LeafState;
 use super::{Desk, Office, OfficeError, Speaker};
 use crate::check::Scene;
-use crate::limits::{ADDS_MAX, LEAVES_OF_CONSENT_MAX, MEMBERS_MAX, QUEUE_MILLIS, WAITING_OF_HOSPITAL_MAX};
+use crate::limits::{ADDS_MAX, LEAVES_OF_CONSENT_MAX, MEMBERS_MAX, WAITING_OF_HOSPITAL_MAX};
 use crate::mls;
 use crate::wire::{Admission, Body, Facts, Refusal, RejoinInfo};
 
+/// A day, in milliseconds.
+const DAY: u64 = 86_400_000;
 /// Members asked to commit for those who wait, at a time.
 const ASKED: usize = 3;
 
@@ -49,12 +52,8 @@ impl Office {
         from: &Speaker,
         now: Timestamp,
     ) -> Result<Vec<Admission>, OfficeError> {
-        let (admissions, expired) = self.look_for(channel, from, now, |desk, _| desk.admissions(channel))?;
-        if !expired.is_empty() {
-            let close = |desk: &mut Desk<'_>, leaf| desk.set_leaf_state(channel, leaf, LeafState::Gone, None);
-            self.step(now, |desk| expired.into_iter().try_for_each(|leaf| close(desk, leaf)))?;
-        }
-        Ok(admissions)
+        let somebody = self.look_for(channel, from, now, |desk, _| Ok(!desk.pending(channel)?.is_empty()))?;
+        if somebody { self.step(now, |desk| desk.admissions(channel)) } else { Ok(Vec::new()) }
     }
 
     /// What a device needs to join by itself.
@@ -96,8 +95,8 @@ impl Desk<'_> {
         let known = self.channel(channel)?;
         let package =
             mls::read_key_package(&admission.key_package, self.crypto, self.now).map_err(|_| Refusal::Malformed)?;
-        // Members may sleep as long as a queue holds; a package that expires meanwhile would break them.
-        if package.life_time().not_after() <= self.now.plus(QUEUE_MILLIS).millis() / 1000 {
+        // It may wait for a day until somebody adds it.
+        if !mls::outlasts_queues(&package, self.now.plus(DAY)) {
             return Err(Refusal::NoKeyPackage.into());
         }
         let identity = mls::identity_of(package.leaf_node()).map_err(|_| Refusal::Malformed)?;
@@ -117,9 +116,6 @@ impl Desk<'_> {
             None => {}
         }
         self.check_room(channel, &leaf)?;
-        if known.created.is_some() {
-            self.check_free(channel, &package)?;
-        }
         self.put_leaf(&leaf, &admission.proof, Some(&admission.key_package), (LeafState::Pending, 0), self.now)?;
         self.ask_for_work(channel)
     }
@@ -140,31 +136,29 @@ impl Desk<'_> {
         if full { Err(Refusal::Full.into()) } else { Ok(()) }
     }
 
-    /// Nobody waits with a key that is in the tree: no commit could add it.
-    fn check_free(&mut self, channel: ChannelId, package: &KeyPackage) -> Result<(), OfficeError> {
+    /// Those who wait and can be added, the first who came first. Of two with one key the first alone can, and nobody with
+    /// a key of the tree's: they come in by themselves. Those whose key package would run out while members sleep wait no
+    /// more: their hospital hands over another one when they ask again.
+    fn admissions(&mut self, channel: ChannelId) -> Result<Vec<Admission>, OfficeError> {
         let group = self.take_group(channel)?;
-        let taken = mls::encryption_keys(&group).map_err(damaged)?;
+        let mut taken: BTreeSet<_> = mls::encryption_keys(&group).map_err(damaged)?.into_iter().collect();
         self.keep(channel, group);
-        let key = mls::key_of(package.leaf_node().encryption_key()).map_err(damaged)?;
-        if taken.contains(&key) { Err(Refusal::Invalid.into()) } else { Ok(()) }
-    }
-
-    /// Those who wait, the first who came first, and those whose key package has expired. They can be added no more: their
-    /// hospital hands over another one when they ask again.
-    fn admissions(&self, channel: ChannelId) -> Result<(Vec<Admission>, Vec<ParticipantId>), OfficeError> {
-        let (mut admissions, mut expired) = (Vec::new(), Vec::new());
+        let mut admissions = Vec::new();
         for leaf in self.pending(channel)? {
             let Some(key_package) = leaf.key_package else { continue };
-            if mls::read_key_package(&key_package, self.crypto, self.now).is_err() {
-                expired.push(leaf.participant);
+            let read = mls::read_key_package(&key_package, self.crypto, self.now).ok();
+            let Some(package) = read.filter(|package| mls::outlasts_queues(package, self.now)) else {
+                self.set_leaf_state(channel, leaf.participant, LeafState::Gone, None)?;
+                continue;
+            };
+            let keys = mls::keys_of(&package).map_err(damaged)?;
+            if admissions.len() == ADDS_MAX || keys.iter().any(|key| taken.contains(key)) {
                 continue;
             }
+            taken.extend(keys);
             admissions.push(Admission { channel, key_package, proof: leaf.proof });
-            if admissions.len() == ADDS_MAX {
-                break;
-            }
         }
-        Ok((admissions, expired))
+        Ok(admissions)
     }
 
     /// Asks a few members that were here lately to commit, if somebody waits.

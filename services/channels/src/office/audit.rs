@@ -14,6 +14,23 @@ const KEPT_MILLIS: u64 = 365 * 86_400_000;
 /// How much of it is kept.
 const KEPT_ROWS: u64 = 1_000_000;
 
+/// Whose row it is. Strangers have one name, whatever their number.
+const WHO: &str = "CASE WHEN actor LIKE 'stranger%' THEN 'stranger' ELSE actor END";
+
+/// How many rows each may have at most, so that all of them together are not more than so many.
+fn share(mut counts: Vec<u64>, most: u64) -> u64 {
+    counts.sort_unstable();
+    let (mut left, mut those) = (most, counts.len() as u64);
+    for count in counts {
+        if count.saturating_mul(those) > left {
+            break;
+        }
+        left -= count;
+        those -= 1;
+    }
+    left.checked_div(those).unwrap_or(most)
+}
+
 impl Office {
     /// Records that something was refused.
     ///
@@ -59,23 +76,28 @@ impl Desk<'_> {
         self.trim_audit(KEPT_ROWS)
     }
 
-    /// Forgets what is more than so many rows: the oldest of whoever has the most, so that nobody makes enough noise to
-    /// have forgotten what others did, or what they did themselves before.
+    /// If there are more rows than so many, forgets a tenth more than it must: of whoever has the most, what lies between
+    /// their first and their last. So nobody makes enough noise to have forgotten what others did, or how they began
+    /// themselves.
     fn trim_audit(&self, most: u64) -> Result<(), OfficeError> {
-        loop {
-            let rows: i64 = self.db.prepare_cached("SELECT count(*) FROM audit")?.query_row([], |row| row.get(0))?;
-            let excess = unsigned(rows).saturating_sub(most);
-            if excess == 0 {
-                return Ok(());
-            }
-            let sql = "SELECT actor, count(*) FROM audit GROUP BY actor ORDER BY 2 DESC LIMIT 1";
-            let loudest = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
-            let (actor, rows) = self.db.prepare_cached(sql)?.query_row([], loudest)?;
-            // After half of them somebody else may have more.
-            let gone = excess.min(unsigned(rows).div_ceil(2));
-            let sql = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE actor = ?1 ORDER BY id LIMIT ?2)";
-            self.db.prepare_cached(sql)?.execute(params![actor, signed(gone)])?;
+        let rows: i64 = self.db.prepare_cached("SELECT count(*) FROM audit")?.query_row([], |row| row.get(0))?;
+        if unsigned(rows) <= most {
+            return Ok(());
         }
+        let sql = format!("SELECT count(*) FROM audit GROUP BY {WHO}");
+        let mut statement = self.db.prepare_cached(&sql)?;
+        let counts = statement.query_map([], |row| row.get::<_, i64>(0))?;
+        let counts: Vec<u64> = counts.map(|count| count.map(unsigned)).collect::<Result<_, _>>()?;
+        let each = share(counts, most - most / 10);
+        self.db
+            .prepare_cached(&format!(
+                "DELETE FROM audit WHERE id IN (SELECT id FROM (
+                     SELECT id, row_number() OVER who AS place, count(*) OVER (PARTITION BY {WHO}) AS rows
+                     FROM audit WINDOW who AS (PARTITION BY {WHO} ORDER BY id)
+                 ) WHERE place > ?1 AND place <= rows - ?2)"
+            ))?
+            .execute(params![signed(each / 2), signed(each - each / 2)])?;
+        Ok(())
     }
 
     pub(super) fn note(
@@ -111,15 +133,19 @@ mod tests {
             for (actor, rows) in [("south", 3), ("east", 2), ("noisy", 40), ("loud", 30), ("north", 1)] {
                 (0..rows).try_for_each(|row| desk.note(actor, &format!("{row}"), None, "ok"))?;
             }
-            desk.trim_audit(20)?;
+            (2..60).try_for_each(|row| desk.note(&format!("strangers: {row}"), "authenticate", None, "ok"))?;
+            desk.trim_audit(134)?;
+            desk.trim_audit(40)?;
             let mut statement = desk.db.prepare_cached("SELECT actor, action FROM audit ORDER BY id")?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(rows.collect::<Result<Vec<(String, String)>, _>>()?)
         });
         let lines = lines.unwrap();
-        let of = |actor: &str| lines.iter().filter(|(one, _)| one == actor).count();
-        assert_eq!((lines.len(), of("south"), of("east"), of("north")), (20, 3, 2, 1));
-        assert!(of("noisy") >= 5 && of("loud") >= 5, "both lose: {lines:?}");
-        assert_eq!(lines.iter().rfind(|(one, _)| one == "noisy").unwrap().1, "39", "the oldest go");
+        let of = |actor: &str| lines.iter().filter(|(one, _)| one.starts_with(actor)).count();
+        assert_eq!(lines.len(), 36, "a tenth less than forty");
+        assert_eq!((of("south"), of("east"), of("north")), (3, 2, 1), "what others did stays");
+        assert_eq!((of("noisy"), of("loud"), of("strangers")), (10, 10, 10), "the rest is shared out");
+        let noisy: Vec<_> = lines.iter().filter(|(one, _)| one == "noisy").map(|(_, action)| action.as_str()).collect();
+        assert_eq!(noisy, ["0", "1", "2", "3", "4", "35", "36", "37", "38", "39"], "how it began, and the last");
     }
 }

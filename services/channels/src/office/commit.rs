@@ -16,6 +16,7 @@ use super::leaf::LeafState;
 use super::tree::{check_group_info, check_keys, indices_of};
 use super::{Desk, OfficeError, Speaker};
 use crate::check::{Before, Change, CheckError, CommitClaims, Scene, check_commit};
+use crate::limits::TREE_BYTES_MAX;
 use crate::mls;
 use crate::provider::MlsState;
 use crate::store::SqliteRows;
@@ -52,11 +53,14 @@ impl Desk<'_> {
         let mut group = self.take_group(channel)?;
         let accepted = self.judge(&known, &group, from, message, facts)?;
         check_welcome(&accepted, commit)?;
-        let keys = mls::encryption_keys(&group).map_err(damaged)?.into_iter().collect();
+        let Accepted { staged, change } = accepted;
+        let before = mls::encryption_keys(&group).map_err(damaged)?;
         let rows = SqliteRows::of(self.db);
         let state = MlsState::new(&rows);
-        state.settle(group.merge_commit(&state, accepted.staged).map_err(|_| OfficeError::from(Refusal::Invalid)))?;
-        check_keys(&group, &keys)?;
+        state.settle(group.merge_commit(&state, staged).map_err(|_| OfficeError::from(Refusal::Invalid)))?;
+        let after = mls::encryption_keys(&group).map_err(damaged)?;
+        check_keys(&after, &before)?;
+        self.check_waiting(channel, &change, &after)?;
         check_group_info(&group, from.participant, &commit.group_info, self.crypto)?;
         let epoch = known.epoch.saturating_add(1);
         self.set_group_info(channel, epoch, &commit.group_info)?;
@@ -64,9 +68,9 @@ impl Desk<'_> {
         self.db
             .prepare_cached("INSERT INTO commits (channel, epoch, sequence) VALUES (?1, ?2, ?3)")?
             .execute(params![channel.as_bytes(), signed(known.epoch), signed(sequence)])?;
-        self.change_leaves(channel, sequence, &accepted.change)?;
+        self.change_leaves(channel, sequence, &change)?;
         self.deliver_ordered(channel, sequence)?;
-        self.welcome(channel, sequence, &group, commit, &accepted.change)?;
+        self.welcome(channel, sequence, &group, commit, &change)?;
         self.propose_removals(channel, &mut group)?;
         self.keep(channel, group);
         self.ask_for_work(channel)?;
@@ -145,6 +149,19 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// Nobody takes the key of somebody who waits: no commit could add them any more.
+    fn check_waiting(&self, channel: ChannelId, change: &Change, keys: &[Vec<u8>]) -> Result<(), OfficeError> {
+        let coming: BTreeSet<_> = change.added.iter().map(|(leaf, _)| leaf.participant).collect();
+        for leaf in self.pending(channel)?.into_iter().filter(|leaf| !coming.contains(&leaf.participant)) {
+            let package = leaf.key_package.as_ref().map(|bytes| mls::read_key_package(bytes, self.crypto, self.now));
+            let Some(Ok(package)) = package else { continue };
+            if keys.contains(&mls::key_of(package.leaf_node().encryption_key()).map_err(damaged)?) {
+                return Err(Refusal::Invalid.into());
+            }
+        }
+        Ok(())
+    }
+
     fn change_leaves(&self, channel: ChannelId, sequence: u64, change: &Change) -> Result<(), OfficeError> {
         for gone in &change.removed {
             self.set_leaf_state(channel, *gone, LeafState::Gone, None)?;
@@ -175,7 +192,11 @@ impl Desk<'_> {
             welcome: welcome.clone(),
             tree: mls::write(&group.export_ratchet_tree()).map_err(|_| Refusal::Invalid)?,
             roster: roster.into_iter().map(|leaf| leaf.proof).collect(),
+            group_info: commit.group_info.clone(),
         };
+        if package.tree.len() > TREE_BYTES_MAX {
+            return Err(Refusal::TooLarge.into());
+        }
         let to = change.added.iter().map(|(leaf, _)| (leaf.hospital.clone(), leaf.participant));
         self.deliver_apart(channel, sequence, Body::Welcome(package), to.collect())
     }

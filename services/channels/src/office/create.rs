@@ -1,20 +1,22 @@
 //! The hub takes a new group, made by its first member.
 
-use std::collections::BTreeSet;
-
 use openmls::prelude::{MlsMessageBodyIn, ProposalStore, PublicGroup, RatchetTreeIn};
 use rusqlite::params;
 use semblance_core::id::{ChannelId, Digest};
 use tls_codec::DeserializeBytes;
 
+use super::channel::damaged;
 use super::leaf::LeafState;
-use super::tree::{check_keys, is_to_join_by};
+use super::tree::check_keys;
 use super::{Desk, OfficeError, Speaker};
 use crate::check::Scene;
 use crate::mls;
 use crate::provider::MlsState;
 use crate::store::SqliteRows;
 use crate::wire::{Creation, Facts, Refusal};
+
+/// Bytes of a tree of one leaf: everybody who joins later is given all that its maker put into it.
+const ONE_LEAF_BYTES_MAX: usize = 1024;
 
 impl Desk<'_> {
     pub(super) fn create(
@@ -42,10 +44,11 @@ impl Desk<'_> {
         {
             return Err(Refusal::Invalid.into());
         }
-        if !group.leaf(only.index).is_some_and(mls::is_plain) {
+        // Not behind thousands of places that stay empty.
+        if only.index.u32() != 0 || !group.leaf(only.index).is_some_and(mls::is_plain) {
             return Err(Refusal::Invalid.into());
         }
-        check_keys(&group, &BTreeSet::new())?;
+        check_keys(&mls::encryption_keys(&group).map_err(damaged)?, &[])?;
         let identity = mls::identity(&only.credential, &only.signature_key).map_err(|_| Refusal::Invalid)?;
         drop(leaves);
         let scene = Scene { network: self.network, terms: &known.terms, facts, at: self.now };
@@ -68,10 +71,13 @@ impl Desk<'_> {
     }
 
     fn read_group(&self, creation: &Creation) -> Result<PublicGroup, OfficeError> {
+        if creation.tree.len() > ONE_LEAF_BYTES_MAX {
+            return Err(Refusal::TooLarge.into());
+        }
         let Ok(MlsMessageBodyIn::GroupInfo(info)) = mls::read_message(&creation.group_info) else {
             return Err(Refusal::Malformed.into());
         };
-        if !is_to_join_by(&info) {
+        if !mls::is_to_join_by(&info) {
             return Err(Refusal::Invalid.into());
         }
         let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&creation.tree).map_err(|_| Refusal::Malformed)?;

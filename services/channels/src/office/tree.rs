@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use openmls::messages::group_info::VerifiableGroupInfo;
 use openmls::prelude::{LeafNodeIndex, MlsMessageBodyIn, OpenMlsSignaturePublicKey, PublicGroup, Verifiable};
 use openmls_rust_crypto::RustCrypto;
 use semblance_core::id::{ChannelId, ParticipantId};
@@ -50,33 +49,23 @@ pub(super) fn check_group_info(
     crypto: &RustCrypto,
 ) -> Result<(), Refusal> {
     let Ok(MlsMessageBodyIn::GroupInfo(info)) = mls::read_message(bytes) else { return Err(Refusal::Malformed) };
-    let (tag, signer) = mls::end_of_group_info(bytes).ok_or(Refusal::Malformed)?;
+    let (_, signer) = mls::end_of_group_info(bytes).ok_or(Refusal::Malformed)?;
     let index = index_of(group, by).ok_or(Refusal::Invalid)?;
     let leaf = group.leaf(index).ok_or(Refusal::Invalid)?;
-    let kept = mls::write(group.confirmation_tag()).map_err(|_| Refusal::Invalid)?;
-    let fits = info.group_context() == group.group_context()
-        && is_to_join_by(&info)
-        && signer == index.u32()
-        && kept.ends_with(&tag);
+    let fits = mls::is_at(group, bytes) && mls::is_to_join_by(&info) && signer == index.u32();
     let key = leaf.signature_key().clone();
     let key = OpenMlsSignaturePublicKey::from_signature_key(key, mls::SUITE.signature_algorithm());
     if fits && info.verify_no_out(crypto, &key).is_ok() { Ok(()) } else { Err(Refusal::Invalid) }
 }
 
-/// Whether a GroupInfo holds what is needed to join by oneself and nothing else: a ratchet tree in it would be taken for
-/// the group's.
-pub(super) fn is_to_join_by(info: &VerifiableGroupInfo) -> bool {
-    let key = info.extensions().external_pub().map(|found| mls::key_of(found.external_pub()));
-    info.extensions().iter().count() == 1 && key.is_some_and(|key| key.is_ok_and(|key| mls::is_usable(&key)))
-}
-
-/// Checks the keys of a tree, of which these are known already. With one twice nobody could join any more, whether added
-/// or by themselves; with one that nobody can encrypt to, most commits would fail.
-pub(super) fn check_keys(group: &PublicGroup, known: &BTreeSet<Vec<u8>>) -> Result<(), Refusal> {
-    let all = mls::encryption_keys(group).map_err(|_| Refusal::Invalid)?;
-    let different: BTreeSet<_> = all.iter().collect();
-    let sound = different.len() == all.len() && all.iter().all(|key| known.contains(key) || mls::is_usable(key));
-    if sound { Ok(()) } else { Err(Refusal::Invalid) }
+/// Checks the keys that a commit brings into a tree in which these were. With one twice nobody could join any more, whether
+/// added or by themselves; with one that nobody can encrypt to, most commits would fail.
+pub(super) fn check_keys(after: &[Vec<u8>], before: &[Vec<u8>]) -> Result<(), Refusal> {
+    let known: BTreeSet<_> = before.iter().collect();
+    let different: BTreeSet<_> = after.iter().collect();
+    let (twice, twice_before) = (after.len() - different.len(), before.len() - known.len());
+    let usable = different.difference(&known).all(|key| mls::is_usable(key));
+    if usable && twice <= twice_before { Ok(()) } else { Err(Refusal::Invalid) }
 }
 
 /// The leaves of pseudonyms.

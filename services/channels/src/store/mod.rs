@@ -30,6 +30,9 @@ pub enum StoreError {
     #[cfg(feature = "node")]
     #[error("the channels' database undid what was under way: its disk may be full or failing")]
     Undone,
+    /// The store failed in another way, as a browser's does.
+    #[error("the channels' store failed: {0}")]
+    Failed(String),
     /// Stored bytes do not read back.
     #[error("stored state of a channel cannot be read: {0}")]
     Damaged(String),
@@ -99,7 +102,8 @@ impl<K: Readable> Readable for Seen<'_, K> {
     }
 }
 
-/// A store that changes as a whole or not at all.
+/// A store that changes as a whole or not at all. One that fails says so by an error that is no damage: whoever is told of
+/// damage gives up what is damaged.
 pub trait Store {
     /// What a transaction sees.
     type Rows<'a>: KeyValue

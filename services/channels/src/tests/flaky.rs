@@ -19,7 +19,7 @@ struct Flaky {
 
 fn count(left: &Cell<usize>) -> Result<(), StoreError> {
     left.set(left.get().wrapping_sub(1));
-    if left.get() == 0 { Err(StoreError::Undone) } else { Ok(()) }
+    if left.get() == 0 { Err(StoreError::Failed("on purpose".to_owned())) } else { Ok(()) }
 }
 
 /// What a transaction of a flaky store sees.

@@ -36,11 +36,16 @@ const SIGNATURE: usize = 66;
 
 impl Forge {
     fn new(seed: u8) -> Self {
+        Self::living(seed, KEY_PACKAGE_MILLIS)
+    }
+
+    /// One that can be used for so many milliseconds.
+    fn living(seed: u8, life: u64) -> Self {
         let (signing, participant) = (SigningKey::from_seed(&[seed; 32]), ParticipantId::from_bytes([seed; 16]));
         let (crypto, random) = (RustCrypto::default(), SeededSource::new([seed; 32]));
         let made = MemoryStore::default().transact(|rows| {
             let builder = KeyPackage::builder()
-                .key_package_lifetime(mls::lifetime(now(), KEY_PACKAGE_MILLIS))
+                .key_package_lifetime(mls::lifetime(now(), life))
                 .leaf_node_capabilities(mls::capabilities());
             let provider = Provider::new(rows, &crypto, &random);
             let credential = mls::credential(participant, &signing.verifying_key());
@@ -81,10 +86,10 @@ fn a_key_that_nobody_can_encrypt_to_is_none_of_ours() {
     assert!(read(&forge.honest));
     assert_eq!(forge.with(None, None), forge.honest, "Ed25519 signs the same in the same way");
     assert!(read(&forge.with(Some(&[5; 32]), Some(&[6; 32]))), "other keys of the right kind");
-    // Of low order, too short, too long, and none.
-    let mut order_of_two = [0; 32];
-    order_of_two[0] = 1;
-    for bad in [&[0; 32][..], &order_of_two, &[9; 31], &[9; 33], &[]] {
+    // Of low order, twice, too short, too long, and none.
+    let mut low_order = [0; 32];
+    low_order[0] = 1;
+    for bad in [&[0; 32][..], &low_order, &[9; 31], &[9; 33], &[]] {
         assert!(!read(&forge.with(None, Some(bad))), "{bad:?} as a leaf's key");
         assert!(!read(&forge.with(Some(bad), None)), "{bad:?} as an init key");
     }
@@ -95,26 +100,60 @@ fn speaker(world: &mut World, person: usize, channel: ChannelId) -> Speaker {
     world.hospitals[hospital].office.speaker(device, channel, world.now).unwrap().0
 }
 
-/// With a parent's key in a leaf no tree can be joined any more (RFC 9420 section 7.3).
+/// A key that a parent in the tree of a channel has.
+fn parent_key(world: &mut World, person: usize, channel: ChannelId) -> Vec<u8> {
+    let (from, now) = (speaker(world, person, channel), world.now);
+    let info = world.hospitals[1].office.rejoin_info(channel, &from, now).unwrap();
+    let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&info.tree).unwrap();
+    mls::key_of(tree.parents().next().unwrap()).unwrap()
+}
+
+/// Hands a key package to the hub as a person's hospital does.
+fn admit(world: &mut World, person: usize, channel: ChannelId, forge: &Forge, key_package: Vec<u8>) -> Admission {
+    let proof = world.prove(person, channel, forge.participant, forge.signing.verifying_key());
+    let home = world.hospitals[world.people[person].hospital].id.clone();
+    let admission = Admission { channel, key_package, proof };
+    world.hospitals[1].office.admit(&home, &admission, &world.facts, world.now).unwrap();
+    admission
+}
+
+/// With a parent's key in a leaf no tree can be joined any more (RFC 9420 section 7.3), and with a key twice neither.
 #[test]
-fn nobody_waits_with_a_key_that_a_parent_in_the_tree_has() {
+fn who_waits_with_a_key_that_is_taken_hides_nobody_else() {
     let (mut world, channel, [clinician, colleague, _]) = three(99);
     assert!(world.people[colleague].client.refresh(channel).unwrap());
     world.submit(colleague, channel);
     assert!(world.settle(channel, 20));
-    let from = speaker(&mut world, clinician, channel);
-    let info = world.hospitals[1].office.rejoin_info(channel, &from, world.now).unwrap();
-    let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&info.tree).unwrap();
-    let parent = mls::key_of(tree.parents().next().unwrap()).unwrap();
-    let forge = Forge::new(2);
-    let mut admit = |key_package: Vec<u8>| {
-        let proof = world.prove(clinician, channel, forge.participant, forge.signing.verifying_key());
-        let (home, admission) = (world.hospitals[0].id.clone(), Admission { channel, key_package, proof });
-        world.hospitals[1].office.admit(&home, &admission, &world.facts, world.now)
-    };
-    let refused = admit(forge.with(None, Some(&parent)));
-    assert!(matches!(refused, Err(OfficeError::Refused(Refusal::Invalid))), "{refused:?}");
-    admit(forge.with(None, Some(&[6; 32]))).unwrap();
+    let parent = parent_key(&mut world, clinician, channel);
+    let [one, two, three] = [2, 3, 4].map(Forge::new);
+    admit(&mut world, clinician, channel, &one, one.with(None, Some(&parent)));
+    let second = admit(&mut world, clinician, channel, &two, two.with(None, Some(&[6; 32])));
+    admit(&mut world, clinician, channel, &three, three.with(None, Some(&[6; 32])));
+    assert_eq!(world.admissions(colleague, channel), [second]);
+    // Nobody takes the key of somebody who waits, either: here by being added with it.
+    let four = Forge::new(5);
+    let package = four.with(None, Some(&[6; 32]));
+    let late = admit(&mut world, clinician, channel, &four, package.clone());
+    let commit = commit(&world, colleague, channel, Some((package, late.proof)), (false, &[]));
+    let (from, now) = (speaker(&mut world, colleague, channel), world.now);
+    let taken = world.hospitals[1].office.submit(vec![(channel, from, commit)], &world.facts, now).unwrap().pop();
+    assert!(matches!(taken, Some(Err(OfficeError::Refused(Refusal::Invalid)))), "{taken:?}");
+}
+
+/// Members sleep for as long as a queue holds.
+#[test]
+fn a_key_package_that_runs_out_while_members_sleep_is_not_added() {
+    let (mut world, channel, [clinician, colleague, _]) = three(111);
+    let forge = Forge::living(6, 32 * 86_400_000);
+    admit(&mut world, clinician, channel, &forge, forge.honest.clone());
+    assert_eq!(world.admissions(colleague, channel).len(), 1);
+    world.now = world.now.plus(3 * 86_400_000);
+    assert!(world.admissions(colleague, channel).is_empty());
+    let forge = Forge::living(7, 30 * 86_400_000);
+    let proof = world.prove(clinician, channel, forge.participant, forge.signing.verifying_key());
+    let (home, admission) = (world.hospitals[0].id.clone(), Admission { channel, key_package: forge.honest, proof });
+    let refused = world.hospitals[1].office.admit(&home, &admission, &world.facts, now());
+    assert!(matches!(refused, Err(OfficeError::Refused(Refusal::NoKeyPackage))), "{refused:?}");
 }
 
 /// Who is said to have sent a message, every member can write: here by a change to its end.
@@ -197,7 +236,7 @@ fn commit(
     person: usize,
     channel: ChannelId,
     add: Option<(Vec<u8>, LeafProof)>,
-    tree: bool,
+    (tree, more): (bool, &[LeafProof]),
 ) -> Submission {
     let mut store = world.people[person].client.store().clone();
     let (crypto, random) = (RustCrypto::default(), SeededSource::new([3; 32]));
@@ -212,7 +251,7 @@ fn commit(
         let config = MlsGroupJoinConfig::builder().use_ratchet_tree_extension(tree);
         let config = config.wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY).build();
         group.set_configuration(provider.storage(), &config)?;
-        group.set_aad(Note { proofs: proof.into_iter().collect() }.encode());
+        group.set_aad(Note { proofs: proof.into_iter().chain(more.iter().cloned()).collect() }.encode());
         let building = group.commit_builder().force_self_update(adds.is_none()).propose_adds(adds);
         let building = building.load_psks(provider.storage()).unwrap().create_group_info(true);
         let built = building.build(provider.rand(), provider.crypto(), &LeafSigner(&signing), |_| true).unwrap();
@@ -228,8 +267,8 @@ fn commit(
 fn a_hub_takes_no_commit_after_which_nobody_could_join() {
     let (mut world, channel, [clinician, colleague, _]) = three(103);
     let (from, now) = (speaker(&mut world, clinician, channel), world.now);
-    let tree = commit(&world, clinician, channel, None, true);
-    let plain = commit(&world, clinician, channel, None, false);
+    let tree = commit(&world, clinician, channel, None, (true, &[]));
+    let plain = commit(&world, clinician, channel, None, (false, &[]));
     let mut submit = |submission: Submission| {
         let taken = world.hospitals[1].office.submit(vec![(channel, from.clone(), submission)], &world.facts, now);
         taken.unwrap().pop().unwrap().map(drop).map_err(|error| error.refusal())
@@ -238,21 +277,51 @@ fn a_hub_takes_no_commit_after_which_nobody_could_join() {
     assert_eq!(submit(plain), Ok(()), "the same without");
     // Somebody waits whose key a parent in the tree gets meanwhile.
     assert!(world.settle(channel, 20));
-    let info = world.hospitals[1].office.rejoin_info(channel, &from, now).unwrap();
-    let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&info.tree).unwrap();
-    let parent = mls::key_of(tree.parents().next().unwrap()).unwrap();
+    let parent = parent_key(&mut world, clinician, channel);
     let forge = Forge::new(4);
     let (bad, good) = (forge.with(None, Some(&parent)), forge.with(None, Some(&[6; 32])));
-    let proof = world.prove(clinician, channel, forge.participant, forge.signing.verifying_key());
-    let (home, admission) = (world.hospitals[0].id.clone(), Admission { channel, key_package: good.clone(), proof });
-    let office = &mut world.hospitals[1].office;
-    office.admit(&home, &admission, &world.facts, now).unwrap();
+    let admission = admit(&mut world, clinician, channel, &forge, good.clone());
     for (package, expected) in [(bad, Err(Refusal::Invalid)), (good, Ok(()))] {
-        let commit = commit(&world, colleague, channel, Some((package.clone(), admission.proof.clone())), false);
+        let commit = commit(&world, colleague, channel, Some((package.clone(), admission.proof.clone())), (false, &[]));
         let speaker = speaker(&mut world, colleague, channel);
         let office = &mut world.hospitals[1].office;
         office.connection().execute("UPDATE leaves SET key_package = ?1 WHERE state = 'pending'", [package]).unwrap();
         let taken = office.submit(vec![(channel, speaker, commit)], &world.facts, now).unwrap().pop().unwrap();
         assert_eq!(taken.map(drop).map_err(|error| error.refusal()), expected);
+    }
+}
+
+/// What is inside a Welcome the adder alone has made: here of a commit of its own, beside the one that the hub took.
+#[test]
+fn a_welcome_into_another_group_than_the_hubs_leads_nobody_astray() {
+    for (seed, forked) in [(112, false), (113, true)] {
+        let (mut world, channel, [clinician, colleague, patient], charter) = three_and_charter(seed);
+        let consent = world.people[clinician].consent;
+        let newcomer = world.person(0, consent, PersonRole::Clinician, 1);
+        world.agree(newcomer, &charter);
+        world.admit(newcomer, channel).unwrap();
+        let waits = world.admissions(colleague, channel).pop().unwrap();
+        let add = || Some((waits.key_package.clone(), waits.proof.clone()));
+        let honest = commit(&world, colleague, channel, add(), (false, &[]));
+        // The same tree, and another history.
+        let more = if forked { vec![waits.proof.clone()] } else { Vec::new() };
+        let other = commit(&world, colleague, channel, add(), (false, &more));
+        let (Submission::Commit(mut honest), Submission::Commit(other)) = (honest, other) else { panic!("commits") };
+        assert_eq!(honest.commit == other.commit, !forked);
+        honest.welcome = other.welcome;
+        let (from, now) = (speaker(&mut world, colleague, channel), world.now);
+        let submission = vec![(channel, from, Submission::Commit(honest))];
+        world.hospitals[1].office.submit(submission, &world.facts, now).unwrap().pop().unwrap().unwrap();
+        world.relay(1);
+        assert!(world.pull(newcomer));
+        let came = world.people[newcomer].events.iter().any(|(_, event)| *event == Event::Joined);
+        assert_eq!(came, !forked, "by the Welcome");
+        assert!(world.settle(channel, 30));
+        for person in [clinician, patient, newcomer] {
+            assert_eq!(world.phase(person, channel), Some(Phase::Member), "person {person}");
+        }
+        world.say(newcomer, channel, "here I am").unwrap();
+        assert!(world.settle(channel, 30));
+        assert_eq!(world.texts(clinician, channel), ["here I am"]);
     }
 }

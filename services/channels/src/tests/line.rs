@@ -5,7 +5,7 @@ use semblance_core::id::{ChannelId, Digest};
 use semblance_core::record::Record;
 use semblance_core::time::Timestamp;
 
-use super::three;
+use super::{three, three_and_charter};
 use crate::client::{Client, Content, Event, Phase};
 use crate::driver::{Driver, DriverError, Line};
 use crate::limits::ATTACHMENT_BYTES_MAX;
@@ -159,35 +159,78 @@ fn a_file_larger_than_one_may_be_is_not_even_begun() {
     assert!(matches!(attach(&bytes[1..]), Err(DriverError::Refused(Refusal::Failed))), "this line takes no pieces");
 }
 
-/// A bit of a disk that has turned concerns the channel whose state it was in, which is joined again.
+/// A bit of a disk that has turned concerns the channel whose state it was in, and no other. It is joined again, unless the
+/// device does not know any more who it was in it.
 #[test]
-fn a_channel_whose_state_cannot_be_read_is_joined_again() {
-    // Everything of the MLS group, and everything of the roster.
-    for (seed, prefix) in [(109, &b"m"[..]), (110, &b"cr"[..])] {
-        let (mut world, channel, [clinician, colleague, _]) = three(seed);
-        let mut store = world.people[clinician].client.store().clone();
-        let damage = store.transact(|rows| {
+fn what_cannot_be_read_concerns_one_channel() {
+    // Rows of the MLS group, the channel, the roster, what is to be said, what is on its way, and the device's own leaf.
+    let cases: [(u8, &[u8], Phase); 6] = [
+        (109, b"m", Phase::Broken),
+        (110, b"cc", Phase::Broken),
+        (114, b"cr", Phase::Broken),
+        (115, b"cw", Phase::Broken),
+        (116, b"co", Phase::Broken),
+        (117, b"cl", Phase::Removed),
+    ];
+    for (seed, prefix, after) in cases {
+        let (mut world, channel, [clinician, colleague, _], charter) = three_and_charter(seed);
+        let (name, now) = (String::from_utf8_lossy(prefix), world.now);
+        let consents = [clinician, colleague].map(|person| world.people[person].consent);
+        let second = world.open_match(1, &consents);
+        let other = world.create(colleague, &second);
+        world.submit(colleague, other);
+        world.agree(clinician, &second);
+        world.admit(clinician, other).unwrap();
+        assert!(world.settle(other, 20));
+        world.say(colleague, other, "over here").unwrap();
+        world.advance(colleague, other);
+        world.relay(1);
+        // Something is on its way.
+        let client = &mut world.people[clinician].client;
+        client.say(channel, &Content::Text("hello".to_owned())).unwrap();
+        client.advance(channel, &[], &world.facts, now).unwrap();
+        let mut store = client.store().clone();
+        let damaged = store.transact(|rows| {
             let found = rows.scan(prefix, usize::MAX)?;
-            found.iter().try_for_each(|(key, _)| rows.put(key, b"nonsense"))?;
-            Ok::<_, StoreError>(found.len())
+            // As it stands in our keys, and as MessagePack writes it in those of MLS state.
+            let numbers =
+                channel.as_bytes().iter().flat_map(|byte| if *byte < 128 { vec![*byte] } else { vec![0xcc, *byte] });
+            let names = [channel.as_bytes().to_vec(), numbers.collect()];
+            let is_in = |key: &[u8], name: &Vec<u8>| key.windows(name.len()).any(|part| part == name);
+            let found = found.iter().filter(|(key, _)| names.iter().any(|name| is_in(key, name)));
+            found.map(|(key, _)| rows.put(key, b"nonsense").map(|()| 1)).sum::<Result<usize, StoreError>>()
         });
-        assert!(damage.unwrap() > 2);
-        let line = Liar::new(&world, Vec::new());
-        let client = Client::new(store, NETWORK, world.random.clone());
-        let mut driver = Driver::new(client, line, NETWORK, "somebody".to_owned());
-        block_on(driver.say(channel, &Content::Text("hello".to_owned()), world.now)).unwrap_err();
-        let events = block_on(async {
-            let mut events = driver.sync(world.now).await.unwrap();
-            events.extend(driver.sync(world.now).await.unwrap());
-            events
-        });
-        assert_eq!(events, [(channel, Event::Broken)]);
-        assert_eq!(driver.phase(channel).unwrap(), Some(Phase::Broken));
-        world.people[clinician].client = driver.into_client();
-        assert!(world.settle(channel, 20));
-        assert_eq!(world.phase(clinician, channel), Some(Phase::Member));
-        assert_eq!(world.people[clinician].client.members(channel).unwrap().len(), 3);
-        assert_eq!(world.texts(colleague, channel), ["hello"], "what was to be said is said");
+        assert!(damaged.unwrap() > 0, "{name}");
+        let mut line = Liar::new(&world, Vec::new());
+        let (device, kept) = (world.people[clinician].device, world.people[clinician].kept);
+        let queued = world.hospitals[0].office.queue(device, kept, 64, now).unwrap();
+        line.queue = queued.into_iter().map(|one| (one.position, one.item)).collect();
+        let mut driver = Driver::new(Client::new(store, NETWORK, world.random.clone()), line, NETWORK, "me".to_owned());
+        let heard = block_on(driver.sync(now)).unwrap();
+        let over_here = |(one, event): &(ChannelId, Event)| *one == other && matches!(event, Event::Message(_));
+        assert!(heard.iter().any(over_here), "{name}: {heard:?}");
+        block_on(driver.sync(now)).unwrap();
+        assert_eq!(driver.phase(channel).unwrap(), Some(after), "{name}");
+        assert_eq!(driver.phase(other).unwrap(), Some(Phase::Member), "{name}");
+        let mut client = driver.into_client();
+        if prefix == b"cc" {
+            client.agree(&charter, &world.facts).unwrap();
+        }
+        world.people[clinician].client = client;
+        if prefix == b"cc" {
+            assert!(world.rejoin(clinician, channel));
+        }
+        if after == Phase::Removed {
+            continue;
+        }
+        for _ in 0..2 {
+            world.settle(channel, 20);
+            world.now = world.now.plus(61_000);
+        }
+        world.say(clinician, channel, "and again").unwrap();
+        assert!(world.settle(channel, 20), "{name}");
+        let read = world.texts(colleague, channel);
+        assert_eq!(read.last().map(String::as_str), Some("and again"), "{name}: {read:?}");
     }
 }
 

@@ -34,6 +34,9 @@ pub struct WelcomePackage {
     pub tree: Vec<u8>,
     /// The proof of every leaf in it.
     pub roster: Vec<LeafProof>,
+    /// The GroupInfo of that epoch, as the hub checked it; empty from a hub of before. The one inside the Welcome is
+    /// whatever the adder made it.
+    pub group_info: Vec<u8>,
 }
 
 /// What an item holds.
@@ -126,8 +129,12 @@ impl Record for Body {
                 writer.u8(3).bytes(bytes);
             }
             Self::Welcome(package) => {
-                writer.u8(4).bytes(&package.welcome).bytes(&package.tree);
+                let checked = !package.group_info.is_empty();
+                writer.u8(if checked { 7 } else { 4 }).bytes(&package.welcome).bytes(&package.tree);
                 write_proofs(writer, &package.roster);
+                if checked {
+                    writer.bytes(&package.group_info);
+                }
             }
             Self::Work => {
                 writer.u8(5);
@@ -144,11 +151,21 @@ impl Record for Body {
                 Self::Removal { proposal, ground: Ground::read(reader)? }
             }
             3 => Self::Message(reader.bytes("message", MESSAGE_BYTES_MAX)?.to_vec()),
-            4 => Self::Welcome(WelcomePackage {
-                welcome: reader.bytes("welcome", TREE_BYTES_MAX)?.to_vec(),
-                tree: reader.bytes("ratchet tree", TREE_BYTES_MAX)?.to_vec(),
-                roster: read_proofs(reader, MEMBERS_MAX)?,
-            }),
+            code @ (4 | 7) => {
+                let mut package = WelcomePackage {
+                    welcome: reader.bytes("welcome", TREE_BYTES_MAX)?.to_vec(),
+                    tree: reader.bytes("ratchet tree", TREE_BYTES_MAX)?.to_vec(),
+                    roster: read_proofs(reader, MEMBERS_MAX)?,
+                    group_info: Vec::new(),
+                };
+                if code == 7 {
+                    package.group_info = reader.bytes("group info", TREE_BYTES_MAX)?.to_vec();
+                    if package.group_info.is_empty() {
+                        return Err(DecodeError::Invalid { what: "group info", why: "empty" });
+                    }
+                }
+                Self::Welcome(package)
+            }
             5 => Self::Work,
             6 => Self::Ended(Ground::read(reader)?),
             _ => return Err(DecodeError::Invalid { what: "item body", why: "unknown code" }),

@@ -158,15 +158,19 @@ fn rejoin() -> RejoinInfo {
     RejoinInfo { group_info: b"info".to_vec(), tree: b"tree".to_vec(), roster, sequence: 12 }
 }
 
-fn bodies() -> [(&'static str, Body); 8] {
+fn bodies() -> [(&'static str, Body); 9] {
     let ended = |transaction| Ground::ConsentEnded { consent: CONSENT, transaction };
     let withdrawn = ended(Some(TransactionId::from_bytes([11; 32])));
-    let roster = vec![proof(PersonRole::Clinician)];
+    let welcome = |group_info: &[u8]| {
+        let (welcome, tree, roster) = (b"welcome".to_vec(), b"tree".to_vec(), vec![proof(PersonRole::Clinician)]);
+        Body::Welcome(WelcomePackage { welcome, tree, roster, group_info: group_info.to_vec() })
+    };
     [
         ("commit", Body::Commit(b"commit".to_vec())),
         ("removal", Body::Removal { proposal: b"proposal".to_vec(), ground: withdrawn }),
         ("message", Body::Message(b"message".to_vec())),
-        ("welcome", Body::Welcome(WelcomePackage { welcome: b"welcome".to_vec(), tree: b"tree".to_vec(), roster })),
+        ("welcome", welcome(b"")),
+        ("welcome-with-group-info", welcome(b"info")),
         ("work", Body::Work),
         ("expired", Body::Ended(ended(None))),
         ("left", Body::Ended(Ground::Revoked(revocation()))),

@@ -136,11 +136,9 @@ fn body() -> impl Strategy<Value = Body> {
         bytes().prop_map(Body::Commit),
         (bytes(), ground()).prop_map(|(proposal, ground)| Body::Removal { proposal, ground }),
         bytes().prop_map(Body::Message),
-        (bytes(), bytes(), vec(proof(), 0..4)).prop_map(|(welcome, tree, roster)| Body::Welcome(WelcomePackage {
-            welcome,
-            tree,
-            roster
-        })),
+        (bytes(), bytes(), vec(proof(), 0..4), bytes()).prop_map(|(welcome, tree, roster, group_info)| {
+            Body::Welcome(WelcomePackage { welcome, tree, roster, group_info })
+        }),
         Just(Body::Work),
         ground().prop_map(Body::Ended),
     ]
