@@ -15,7 +15,7 @@ use semblance_core::time::Timestamp;
 use tls_codec::{DeserializeBytes, Serialize, VLBytes};
 use x25519_dalek::{PublicKey, StaticSecret};
 
-use crate::limits::{CLOCK_SKEW_MILLIS, KEY_PACKAGE_BYTES_MAX, KEY_PACKAGE_MILLIS, PADDING, QUEUE_MILLIS};
+use crate::limits::{KEY_PACKAGE_BYTES_MAX, KEY_PACKAGE_MILLIS, PADDING, QUEUE_MILLIS};
 
 /// X25519, AES-128-GCM, SHA-256, Ed25519 (RFC 9420 section 17.1, suite 1).
 pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
@@ -267,10 +267,6 @@ pub fn check_package(package: &KeyPackage, now: Timestamp) -> Result<(), MlsErro
     }
     if lifetime.not_after() <= now.millis() / 1000 {
         return Err(error("has expired"));
-    }
-    // A member whose clock is behind would not follow who adds it.
-    if lifetime.not_before().saturating_add(CLOCK_SKEW_MILLIS / 1000) > now.millis() / 1000 {
-        return Err(error("is not to be used yet"));
     }
     if !is_plain(package.leaf_node()) || !is_usable(&key_of(package.hpke_init_key())?) {
         return Err(error("with other capabilities, more extensions or worse keys than ours"));
