@@ -325,3 +325,23 @@ fn a_welcome_into_another_group_than_the_hubs_leads_nobody_astray() {
         assert_eq!(world.texts(clinician, channel), ["here I am"]);
     }
 }
+
+/// Everybody who joins later is given all that the maker of a group put into its tree.
+#[test]
+fn a_first_tree_has_room_for_one_leaf() {
+    let mut world = World::new([119; 32], 1, now());
+    let consent = world.consent(0);
+    let charter = world.open_group(0, consent);
+    let person = world.person(0, consent, PersonRole::Patient, 1);
+    let channel = world.create(person, &charter);
+    let made = world.people[person].client.outgoing(channel).unwrap().pop().unwrap().1;
+    let Submission::Create(mut creation) = made else { panic!("a group") };
+    // Places that stay empty.
+    creation.tree.resize(1025, 0);
+    let (from, now) = (speaker(&mut world, person, channel), world.now);
+    let submission = vec![(channel, from, Submission::Create(creation))];
+    let taken = world.hospitals[0].office.submit(submission, &world.facts, now).unwrap().pop();
+    assert!(matches!(taken, Some(Err(OfficeError::Refused(Refusal::TooLarge)))), "{taken:?}");
+    world.submit(person, channel);
+    assert_eq!(world.phase(person, channel), Some(Phase::Member), "the same with one leaf");
+}
