@@ -37,12 +37,6 @@ impl<'a> Claims<'a> {
         self.0.get(&participant).ok_or(CheckError::Unproven)
     }
 
-    /// All of them.
-    #[cfg(test)]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &LeafClaim<'a>> {
-        self.0.values()
-    }
-
     /// The consents that the leaves rest on, as they claim.
     pub fn consents(&self) -> impl Iterator<Item = ConsentId> + '_ {
         self.0.values().map(|claim| claim.leaf().consent)

@@ -5,7 +5,6 @@ use semblance_core::id::ChannelId;
 use semblance_core::signature::SigningKey;
 
 use super::three;
-use crate::check::Claims;
 use crate::mls;
 use crate::testing::{NETWORK, World};
 use crate::wire::{Body, Facts};
@@ -19,8 +18,8 @@ fn proofs(world: &mut World, channel: ChannelId, person: usize) -> Vec<LeafProof
 
 /// Whether all proofs are believed at once, and how many are one by one.
 fn believed(facts: &Facts, proofs: &[LeafProof]) -> (bool, usize) {
-    let claims = Claims::read(NETWORK, proofs).unwrap();
-    (facts.prove_all(claims.iter()), claims.iter().filter(|claim| facts.prove(claim).is_some()).count())
+    let claims: Vec<_> = proofs.iter().map(|proof| proof.claim(NETWORK).unwrap()).collect();
+    (facts.prove_all(&claims), claims.iter().filter(|claim| facts.prove(claim).is_some()).count())
 }
 
 #[test]
