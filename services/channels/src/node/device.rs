@@ -212,16 +212,16 @@ impl ChannelService {
 
     /// Whether a device has a leaf with which it comes back by itself. One with which it never can come in is given up,
     /// so that it may come in with another: that of a group it was to make when somebody else's was there first, or that of
-    /// a key package which has expired.
+    /// a key package which no hub adds any more.
     async fn is_in(&self, device: &Device, channel: ChannelId, hub: &OrganisationId) -> Result<bool, Refusal> {
         let name = device.device;
-        let Some((participant, expires)) = self.office(move |office, now| office.bound(name, channel, now)).await?
+        let Some((participant, addable)) = self.office(move |office, now| office.bound(name, channel, now)).await?
         else {
             return Ok(false);
         };
-        match expires {
-            Some(expires) if expires > self.now() => Ok(false),
-            Some(_) => {
+        match addable {
+            Some(true) => Ok(false),
+            Some(false) => {
                 let leaf = (channel, participant, hub.clone());
                 let revocation = self.signer()(channel, participant);
                 self.office(move |office, now| office.give_up_leaf(&leaf, &revocation, now)).await?;

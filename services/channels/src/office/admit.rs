@@ -14,8 +14,6 @@ use crate::limits::{ADDS_MAX, LEAVES_OF_CONSENT_MAX, MEMBERS_MAX, WAITING_OF_HOS
 use crate::mls;
 use crate::wire::{Admission, Body, Facts, Refusal, RejoinInfo};
 
-/// A day, in milliseconds.
-const DAY: u64 = 86_400_000;
 /// Members asked to commit for those who wait, at a time.
 const ASKED: usize = 3;
 
@@ -95,10 +93,6 @@ impl Desk<'_> {
         let known = self.channel(channel)?;
         let package =
             mls::read_key_package(&admission.key_package, self.crypto, self.now).map_err(|_| Refusal::Malformed)?;
-        // It may wait for a day until somebody adds it.
-        if !mls::outlasts_queues(&package, self.now.plus(DAY)) {
-            return Err(Refusal::NoKeyPackage.into());
-        }
         let identity = mls::identity_of(package.leaf_node()).map_err(|_| Refusal::Malformed)?;
         let scene = Scene { network: self.network, terms: &known.terms, facts, at: self.now };
         let claim = admission.proof.claim(self.network).map_err(|_| Refusal::Unproven)?;
@@ -114,6 +108,9 @@ impl Desk<'_> {
             Some(LeafState::Pending | LeafState::Member) => return Ok(()),
             Some(LeafState::Cut | LeafState::Gone) => return Err(Refusal::Ended.into()),
             None => {}
+        }
+        if !mls::outlasts_queues(&package, self.now) {
+            return Err(Refusal::NoKeyPackage.into());
         }
         self.check_room(channel, &leaf)?;
         self.put_leaf(&leaf, &admission.proof, Some(&admission.key_package), (LeafState::Pending, 0), self.now)?;

@@ -23,9 +23,17 @@ pub struct PackageLeaf {
     pub leaf_key: VerifyingKey,
 }
 
-/// Until when a key package has to live to be handed out: whoever shall add it may sleep, as long as queues are kept.
-fn fresh(now: Timestamp) -> i64 {
+/// How long a key package may wait at a hub to be added: a day, in milliseconds.
+const WAIT_MILLIS: u64 = 86_400_000;
+
+/// Until when a key package has to live to be added: members may sleep, as long as queues are kept.
+fn addable(now: Timestamp) -> i64 {
     millis(now.plus(QUEUE_MILLIS))
+}
+
+/// Until when a key package has to live to be handed out.
+fn fresh(now: Timestamp) -> i64 {
+    addable(now.plus(WAIT_MILLIS))
 }
 
 impl Office {
@@ -89,7 +97,8 @@ impl Office {
         })
     }
 
-    /// The pseudonym of a device's open leaf in a channel and, where the leaf is that of a key package, when this expires.
+    /// The pseudonym of a device's open leaf in a channel and, where the leaf is that of a key package, whether a hub still
+    /// adds it.
     ///
     /// # Errors
     /// The database failed.
@@ -98,7 +107,7 @@ impl Office {
         device: DeviceId,
         channel: ChannelId,
         now: Timestamp,
-    ) -> Result<Option<(ParticipantId, Option<Timestamp>)>, OfficeError> {
+    ) -> Result<Option<(ParticipantId, Option<bool>)>, OfficeError> {
         self.look(now, |desk| {
             let found = desk
                 .db
@@ -108,8 +117,7 @@ impl Office {
                 )?
                 .query_row(params![device.as_bytes(), channel.as_bytes()], |row| {
                     let expires: Option<i64> = row.get(1)?;
-                    let expires = expires.map(|moment| Timestamp::from_millis(unsigned(moment)));
-                    Ok((ParticipantId::from_bytes(row.get(0)?), expires))
+                    Ok((ParticipantId::from_bytes(row.get(0)?), expires.map(|moment| moment > addable(desk.now))))
                 })
                 .optional()?;
             Ok(found)
@@ -240,14 +248,14 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Closes the leaf of a device in a channel if its key package has expired.
+    /// Closes the leaf of a device in a channel if its key package cannot be added any more.
     fn close_expired(&self, device: DeviceId, channel: ChannelId) -> Result<(), OfficeError> {
         self.db
             .prepare_cached(
                 "UPDATE own_leaves SET state = 'ended' WHERE device = ?1 AND channel = ?2 AND state = 'open'
                      AND participant IN (SELECT participant FROM key_packages WHERE device = ?1 AND expires <= ?3)",
             )?
-            .execute(params![device.as_bytes(), channel.as_bytes(), millis(self.now)])?;
+            .execute(params![device.as_bytes(), channel.as_bytes(), addable(self.now)])?;
         Ok(())
     }
 

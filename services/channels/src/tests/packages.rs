@@ -64,6 +64,32 @@ fn none_is_handed_out_that_could_expire_while_members_sleep() {
     world.hospitals[0].office.next_package(device, channel, now).unwrap();
 }
 
+/// Home and hub agree from when on a key package is too old to be added.
+#[test]
+fn who_waited_until_their_key_package_was_too_old_comes_in_with_another() {
+    let (mut world, colleague) = world(55, 1);
+    let consent = world.people[colleague].consent;
+    let charter = world.open_match(0, &[consent]);
+    let channel = world.create(colleague, &charter);
+    world.submit(colleague, channel);
+    let person = world.person(0, consent, PersonRole::Clinician, 0);
+    world.stock(person, 1, false, QUEUE_MILLIS + 2 * DAY);
+    world.stock(person, 1, false, KEY_PACKAGE_MILLIS);
+    world.agree(person, &charter);
+    world.admit(person, channel).unwrap();
+    assert_eq!(world.admissions(colleague, channel).len(), 1);
+    // For the last day nobody is sent to a hub with it any more; who waits there still waits.
+    world.now = world.now.plus(DAY + DAY / 2);
+    world.admit(person, channel).unwrap();
+    assert_eq!(world.admissions(colleague, channel).len(), 1);
+    world.now = world.now.plus(DAY);
+    assert!(world.admissions(colleague, channel).is_empty());
+    world.admit(person, channel).unwrap();
+    assert_eq!(world.admissions(colleague, channel).len(), 1, "with another");
+    assert!(world.settle(channel, 20));
+    assert_eq!(world.people[colleague].client.members(channel).unwrap().len(), 2);
+}
+
 #[test]
 fn the_one_of_last_resort_is_renewed_in_time() {
     let (mut world, person) = world(53, KEY_PACKAGES_WANTED);
